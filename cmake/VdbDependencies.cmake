@@ -1,0 +1,36 @@
+# Where the packages come from. Used by the build and, installed beside vdbConfig.cmake, by whoever
+# links vdb. RocksDB and OpenBLAS are linked from their archives; the serial OpenBLAS is never used
+# (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB, which
+# the sanitizer can tell apart from our code.
+find_package(Threads REQUIRED)
+
+if(NOT TARGET vdb_rocksdb)
+  find_path(VDB_ROCKSDB_INCLUDE rocksdb/db.h REQUIRED)
+  add_library(vdb_rocksdb INTERFACE IMPORTED)
+  target_include_directories(vdb_rocksdb SYSTEM INTERFACE ${VDB_ROCKSDB_INCLUDE})
+  if(VDB_SANITIZE MATCHES "thread")
+    find_library(VDB_ROCKSDB_SHARED NAMES librocksdb.so REQUIRED)
+    target_link_libraries(vdb_rocksdb INTERFACE ${VDB_ROCKSDB_SHARED} Threads::Threads)
+  else()
+    foreach(name rocksdb gflags snappy z bz2 lz4 zstd)  # this order
+      find_library(VDB_LIB_${name} NAMES lib${name}.a REQUIRED)
+      target_link_libraries(vdb_rocksdb INTERFACE ${VDB_LIB_${name}})
+    endforeach()
+    target_link_libraries(vdb_rocksdb INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+  endif()
+
+  find_path(VDB_OPENBLAS_INCLUDE NAMES cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-pthread
+            openblas-pthread REQUIRED)
+  find_library(VDB_OPENBLAS NAMES libopenblas.a PATH_SUFFIXES openblas-pthread REQUIRED)
+  find_library(VDB_GFORTRAN NAMES libgfortran.a PATHS /usr/lib/gcc/x86_64-linux-gnu/12)
+  find_library(VDB_QUADMATH NAMES libquadmath.a PATHS /usr/lib/gcc/x86_64-linux-gnu/12)
+  add_library(vdb_blas INTERFACE IMPORTED)
+  target_include_directories(vdb_blas SYSTEM INTERFACE ${VDB_OPENBLAS_INCLUDE})
+  target_link_libraries(vdb_blas INTERFACE ${VDB_OPENBLAS})
+  if(VDB_GFORTRAN AND VDB_QUADMATH)
+    target_link_libraries(vdb_blas INTERFACE ${VDB_GFORTRAN} ${VDB_QUADMATH})
+  else()
+    target_link_libraries(vdb_blas INTERFACE gfortran quadmath)
+  endif()
+  target_link_libraries(vdb_blas INTERFACE m Threads::Threads)
+endif()

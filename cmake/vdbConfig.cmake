@@ -1,0 +1,3 @@
+# find_package(vdb) gives the target vdb::vdb.
+include(${CMAKE_CURRENT_LIST_DIR}/VdbDependencies.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/vdbTargets.cmake)

@@ -1,0 +1,47 @@
+// The names of the files of a database directory: built and parsed here and nowhere else.
+//
+//   LOCK  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
+//   docs-000001/   segments/000007.{npy,rows,keys,sums,order}  segments/000007.del-000043
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vdb::format {
+
+inline constexpr std::string_view kLockFile = "LOCK";
+inline constexpr std::string_view kCurrentFile = "CURRENT";
+inline constexpr std::string_view kCurrentTmpFile = "CURRENT.tmp";
+inline constexpr std::string_view kLedgerFile = "ledger";
+inline constexpr std::string_view kSegmentsDir = "segments";
+
+/// The files of a segment.
+enum class SegmentFile { kRows, kRecords, kKeys, kSums, kOrder };
+
+std::string ManifestName(uint64_t generation);
+std::string ManifestTwinName(uint64_t generation);
+std::string DocsDirName(uint64_t number);
+/// Relative to the segments directory.
+std::string SegmentFileName(uint64_t segment_id, SegmentFile file);
+std::string MaskFileName(uint64_t segment_id, uint64_t generation);
+
+/// Generation of a manifest or twin name; nullopt for any other name.
+std::optional<uint64_t> ParseManifestName(std::string_view name);
+
+struct SegmentName {
+  uint64_t segment_id = 0;
+  std::optional<uint64_t> mask_generation;  // of a mask file
+};
+/// Of any file in the segments directory; nullopt for foreign names.
+std::optional<SegmentName> ParseSegmentName(std::string_view name);
+
+inline std::string JoinPath(std::string_view dir, std::string_view name) {
+  std::string path(dir);
+  if (!path.empty() && path.back() != '/') path += '/';
+  path += name;
+  return path;
+}
+
+}  // namespace vdb::format

@@ -1,0 +1,248 @@
+#include "format/manifest.h"
+
+#include <charconv>
+#include <set>
+
+#include "format/checksum.h"
+#include "format/frame.h"
+#include "format/manifest_generated.h"
+#include "format/status_macros.h"
+
+namespace vdb::format {
+namespace {
+
+Status Wrong(std::string_view file, const std::string& what) {
+  return Status::Corruption("'" + std::string(file) + "': manifest " + what);
+}
+
+std::string ToString(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : text->str();
+}
+
+CollectionEntry ReadCollection(const fb::Collection& from) {
+  CollectionEntry to;
+  to.id = from.id();
+  to.name = ToString(from.name());
+  to.default_column = from.default_column();
+  if (from.columns() != nullptr) {
+    for (const fb::Column* column : *from.columns()) {
+      to.columns.push_back({column->id(), ToString(column->name()), column->dimension(),
+                            static_cast<Metric>(column->metric()), ToString(column->model())});
+    }
+  }
+  return to;
+}
+
+SegmentEntry ReadSegment(const fb::Segment& from) {
+  return {from.id(),          from.column_id(),       from.sealed(),
+          from.rows(),        from.key_bytes(),       from.sorted_rows(),
+          from.docno_min(),   from.docno_max(),       from.sums_checksum(),
+          from.mask_generation(), from.mask_checksum()};
+}
+
+Manifest ReadManifest(const fb::Manifest& from) {
+  Manifest to;
+  to.generation = from.generation();
+  to.min_batch = from.min_batch();
+  to.uuid = ToString(from.uuid());
+  to.docs_directory = from.docs_directory();
+  to.next_collection_id = from.next_collection_id();
+  to.next_column_id = from.next_column_id();
+  to.next_segment_id = from.next_segment_id();
+  if (from.collections() != nullptr) {
+    for (const fb::Collection* c : *from.collections()) to.collections.push_back(ReadCollection(*c));
+  }
+  if (from.segments() != nullptr) {
+    for (const fb::Segment* s : *from.segments()) to.segments.push_back(ReadSegment(*s));
+  }
+  return to;
+}
+
+Status CheckCollections(const Manifest& m, std::string_view file) {
+  if (m.collections.size() > kCollectionCountMax) return Wrong(file, "has too many collections");
+  std::set<uint32_t> collection_ids, column_ids;
+  std::set<std::string_view> names;
+  for (const CollectionEntry& c : m.collections) {
+    if (c.id == 0 || c.id >= m.next_collection_id || !collection_ids.insert(c.id).second ||
+        !names.insert(c.name).second || !CheckName("collection", c.name).ok() ||
+        c.columns.size() > kColumnCountMax) {
+      return Wrong(file, "has a bad collection, id " + std::to_string(c.id));
+    }
+    bool default_found = c.default_column == 0;
+    std::set<std::string_view> column_names;
+    for (const ColumnEntry& column : c.columns) {
+      default_found |= column.id == c.default_column;
+      if (column.id == 0 || column.id >= m.next_column_id ||
+          !column_ids.insert(column.id).second || !column_names.insert(column.name).second ||
+          !CheckName("column", column.name).ok() || column.dimension == 0 ||
+          column.dimension > kDimensionMax || column.metric < Metric::kCosine ||
+          column.metric > Metric::kL2 || column.model.size() > kModelBytesMax) {
+        return Wrong(file, "has a bad column, id " + std::to_string(column.id));
+      }
+    }
+    if (!default_found) return Wrong(file, "names a default column that does not exist");
+  }
+  return Status::Ok();
+}
+
+// Bounds that keep every later size computation far from overflow.
+constexpr uint64_t kRowsMax = uint64_t{1} << 32;
+constexpr uint64_t kBytesMax = uint64_t{1} << 48;
+
+Status CheckSegments(const Manifest& m, std::string_view file) {
+  uint64_t last_id = 0;
+  for (const SegmentEntry& s : m.segments) {
+    const bool sane = s.id > last_id && s.id < m.next_segment_id &&
+                      m.FindColumn(s.column_id) != nullptr && s.rows < kRowsMax &&
+                      s.key_bytes < kBytesMax && s.sorted_rows <= s.rows &&
+                      s.docno_min <= s.docno_max && s.mask_generation <= m.generation &&
+                      (s.sealed || s.rows == 0);
+    if (!sane) return Wrong(file, "has a bad segment, id " + std::to_string(s.id));
+    last_id = s.id;
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+const CollectionEntry* Manifest::FindCollection(std::string_view name) const {
+  for (const CollectionEntry& c : collections) {
+    if (c.name == name) return &c;
+  }
+  return nullptr;
+}
+
+const CollectionEntry* Manifest::FindCollection(uint32_t id) const {
+  for (const CollectionEntry& c : collections) {
+    if (c.id == id) return &c;
+  }
+  return nullptr;
+}
+
+const ColumnEntry* Manifest::FindColumn(uint32_t id) const {
+  for (const CollectionEntry& c : collections) {
+    for (const ColumnEntry& column : c.columns) {
+      if (column.id == id) return &column;
+    }
+  }
+  return nullptr;
+}
+
+const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_view name) {
+  for (const ColumnEntry& column : collection.columns) {
+    if (column.name == name) return &column;
+  }
+  return nullptr;
+}
+
+std::string EncodeManifest(const Manifest& m) {
+  flatbuffers::FlatBufferBuilder b(4096);
+  std::vector<flatbuffers::Offset<fb::Collection>> collections;
+  for (const CollectionEntry& c : m.collections) {
+    std::vector<flatbuffers::Offset<fb::Column>> columns;
+    for (const ColumnEntry& column : c.columns) {
+      columns.push_back(fb::CreateColumn(b, column.id, b.CreateString(column.name),
+                                         column.dimension, static_cast<uint8_t>(column.metric),
+                                         b.CreateString(column.model)));
+    }
+    collections.push_back(fb::CreateCollection(b, c.id, b.CreateString(c.name), c.default_column,
+                                               b.CreateVector(columns)));
+  }
+  std::vector<flatbuffers::Offset<fb::Segment>> segments;
+  for (const SegmentEntry& s : m.segments) {
+    segments.push_back(fb::CreateSegment(b, s.id, s.column_id, s.sealed, s.rows, s.key_bytes,
+                                         s.sorted_rows, s.docno_min, s.docno_max, s.sums_checksum,
+                                         s.mask_generation, s.mask_checksum));
+  }
+  b.Finish(fb::CreateManifest(b, m.generation, m.min_batch, b.CreateString(m.uuid),
+                              m.docs_directory, m.next_collection_id, m.next_column_id,
+                              m.next_segment_id, b.CreateVector(collections),
+                              b.CreateVector(segments)),
+           fb::ManifestIdentifier());
+  return EncodeFrame(kManifestMagic,
+                     {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()});
+}
+
+StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_view file) {
+  VDB_ASSIGN_OR_RETURN(const Frame frame, DecodeFrame(kManifestMagic, bytes, file));
+  if (bytes.size() != kFrameBytes + frame.payload.size()) {
+    return Wrong(file, "has bytes after its end");
+  }
+  // FlatBuffers reads need alignment that a slice of a file does not promise.
+  const std::vector<uint64_t> aligned = [&] {
+    std::vector<uint64_t> copy((frame.payload.size() + 7) / 8 + 1);
+    std::memcpy(copy.data(), frame.payload.data(), frame.payload.size());
+    return copy;
+  }();
+  const auto* data = reinterpret_cast<const uint8_t*>(aligned.data());
+  flatbuffers::Verifier verifier(data, frame.payload.size(), /*max_depth=*/16,
+                                 /*max_tables=*/100'000'000);
+  if (frame.payload.size() < 8 || !fb::VerifyManifestBuffer(verifier)) {
+    return Wrong(file, "is not a valid FlatBuffer");
+  }
+  DecodedManifest decoded;
+  decoded.manifest = ReadManifest(*fb::GetManifest(data));
+  decoded.writable = (frame.writer_flags & ~kKnownWriterFlags) == 0;
+  if (decoded.manifest.generation == 0 || decoded.manifest.uuid.size() != 32) {
+    return Wrong(file, "has no generation or uuid");
+  }
+  VDB_RETURN_IF_ERROR(CheckCollections(decoded.manifest, file));
+  VDB_RETURN_IF_ERROR(CheckSegments(decoded.manifest, file));
+  return decoded;
+}
+
+std::string EncodeCurrent(const Current& current) {
+  std::string line = "vdb-current 1 " + std::to_string(current.generation) + " " +
+                     Hex64(current.manifest_checksum) + "\n";
+  return line + Hex64(Hash64(line)) + "\n";
+}
+
+StatusOr<Current> DecodeCurrent(std::string_view bytes) {
+  Current current;
+  constexpr std::string_view kHead = "vdb-current 1 ";
+  if (bytes.starts_with(kHead) && bytes.size() < 128) {
+    const char* at = bytes.data() + kHead.size();
+    const char* end = bytes.data() + bytes.size();
+    const auto generation = std::from_chars(at, end, current.generation);
+    if (generation.ec == std::errc() && end - generation.ptr > 17) {
+      std::from_chars(generation.ptr + 1, generation.ptr + 17, current.manifest_checksum, 16);
+      if (current.generation != 0 && EncodeCurrent(current) == bytes) return current;
+    }
+  }
+  if (bytes.starts_with("vdb-current ") && !bytes.starts_with(kHead)) {
+    const size_t newline = bytes.find('\n');
+    if (newline != std::string_view::npos &&
+        bytes.substr(newline + 1) == Hex64(Hash64(bytes.substr(0, newline + 1))) + "\n") {
+      return Status::UnsupportedFormat("'CURRENT': written by a newer vdb; use a newer vdb");
+    }
+  }
+  return Status::Corruption(
+      "'CURRENT': its bytes are not what was written (checksum or form); restore it from a copy");
+}
+
+Status CheckName(std::string_view what, std::string_view name) {
+  const auto refuse = [&](const std::string& why) {
+    return Status::InvalidArgument(std::string(what) + " name of " + std::to_string(name.size()) +
+                                   " bytes " + why);
+  };
+  if (name.empty() || name.size() > kNameBytesMax) {
+    return refuse("refused: expected 1 to " + std::to_string(kNameBytesMax) + " bytes");
+  }
+  size_t i = 0;
+  while (i < name.size()) {
+    const auto c = static_cast<uint8_t>(name[i]);
+    if (c < 0x20 || c == 0x7F) return refuse("refused: it has a control character");
+    size_t extra = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2
+                   : c >= 0xF0 && c < 0xF5 ? 3 : 4;
+    if (extra == 4 || i + extra >= name.size()) return refuse("refused: it is not UTF-8");
+    for (size_t j = 1; j <= extra; ++j) {
+      if ((static_cast<uint8_t>(name[i + j]) & 0xC0) != 0x80) {
+        return refuse("refused: it is not UTF-8");
+      }
+    }
+    i += extra + 1;
+  }
+  return Status::Ok();
+}
+
+}  // namespace vdb::format

@@ -1,0 +1,75 @@
+// Every option there is, grouped by when it is chosen: at open, at column creation, per write, per
+// read. The defaults are right for almost everyone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "vdb/types.h"
+
+namespace vdb {
+
+class Snapshot;
+
+/// How loud a log line is.
+enum class LogLevel { kDebug, kInfo, kWarning, kError };
+
+/// Receives one line (no newline at its end) per event. Called from any thread, must not call back
+/// into vdb and must not throw. Without a logger the library is silent: it never prints.
+using Logger = std::function<void(LogLevel level, std::string_view line)>;
+
+/// Where a long call stands.
+struct Progress {
+  std::string_view stage;     ///< e.g. "import", "verify documents"
+  uint64_t done_count = 0;    ///< rows, documents or blocks finished so far in this stage
+  uint64_t total_count = 0;   ///< 0: not known
+};
+
+/// Called now and then by long calls, on the calling thread. Return false to cancel: the call ends
+/// with kCancelled, and what it had committed stays.
+using ProgressCallback = std::function<bool(const Progress&)>;
+
+/// For Database::Open.
+struct DatabaseOptions {
+  /// Create the directory and an empty database if there is none. Without it a missing database is
+  /// kNotFound. Never turns a directory that holds other things into a database.
+  bool create_if_missing = false;
+
+  /// With create_if_missing: an existing database is kAlreadyExists.
+  bool error_if_exists = false;
+
+  /// Open for reading only: needs no write permission, takes no lock, writes nothing, works beside a
+  /// writer in another process and sees the database as of the open (or the last Refresh).
+  bool read_only = false;
+
+  /// Upper bound on how long an unsynced write (WriteOptions::sync = false) stays volatile, in
+  /// milliseconds; the flush begins at the latest then. Range 1 to 60,000.
+  uint32_t unsynced_ms_max = 500;
+
+  Logger logger;
+};
+
+/// For Collection::AddColumn. Dimension and metric are fixed for the life of the column.
+struct ColumnOptions {
+  uint32_t dimension = 0;           ///< 1 to kDimensionMax
+  Metric metric = Metric::kCosine;
+  std::string model;                ///< free text: which model made the vectors
+};
+
+/// For everything that writes.
+struct WriteOptions {
+  /// true: when the call returns OK the batch survives power loss. false: it is visible at once and
+  /// becomes durable, in order, within DatabaseOptions::unsynced_ms_max or at Database::Flush;
+  /// after a crash the state is still a prefix of the committed batches.
+  bool sync = true;
+};
+
+/// For everything that reads.
+struct ReadOptions {
+  /// Read as of this snapshot; null: as of now. Must outlive the call.
+  const Snapshot* snapshot = nullptr;
+};
+
+}  // namespace vdb

@@ -1,0 +1,30 @@
+// Snapshot: the database as of one committed batch, documents and all vector columns together.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace vdb {
+
+namespace engine {
+class View;
+class DatabaseImpl;
+}  // namespace engine
+
+/// Cheap to take (one pointer), cheap to copy, safe from any thread. While one lives, the files and
+/// RocksDB versions it needs are kept. It may outlive Collection handles, but must be gone before
+/// Database::Close, which otherwise fails with kFailedPrecondition.
+class Snapshot {
+ public:
+  /// The last batch this snapshot contains.
+  uint64_t batch_number() const;
+
+ private:
+  friend class Database;
+  friend class Collection;
+  friend class engine::DatabaseImpl;
+  explicit Snapshot(std::shared_ptr<const engine::View> view) : view_(std::move(view)) {}
+  std::shared_ptr<const engine::View> view_;
+};
+
+}  // namespace vdb

@@ -1,0 +1,13 @@
+// The library's version, and the range of on-disk formats it reads and writes: two different things.
+#pragma once
+
+#include <cstdint>
+
+namespace vdb {
+
+inline constexpr const char* kLibraryVersion = "0.1.0";
+
+/// The format version new databases are written in, and the newest this library reads.
+inline constexpr uint32_t kFormatVersion = 1;
+
+}  // namespace vdb

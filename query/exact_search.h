@@ -1,0 +1,55 @@
+// Exact nearest-neighbour search over mapped rows: screen in float32, rescore in the documented order.
+//
+// Every row gets a cheap float32 score with a rigorous error bound. Rows whose upper bound reaches
+// the k-th best score so far are scored again in double (kernels.h, exact order), and enter a bounded
+// heap ordered by (score descending, docno ascending). What is skipped is proven to lie below the
+// k-th, so the answer equals brute force in the documented score, ties included, whatever the number
+// of threads, the SIMD level, the split into segments or the size of the batch.
+//
+// Scores. cosine: dot_exact(u, q) / |q|, |q| = sqrt(sum_squares(q)). dot: norm * dot_exact(u, q).
+// L2: -squared_l2_exact(u, norm, q).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "format/row_record.h"
+#include "storage/delete_mask.h"
+#include "vdb/status.h"
+#include "vdb/types.h"
+
+namespace vdb::query {
+
+/// Rows of one segment as one view sees them.
+struct ScanSegment {
+  const float* rows = nullptr;                  ///< [row_count x dimension]
+  const format::RowRecord* records = nullptr;   ///< [row_count]
+  uint64_t row_count = 0;
+  const storage::DeleteMask* deletes = nullptr; ///< null: no row is dead
+};
+
+/// One row found. `segment` indexes the input's segments.
+struct RowHit {
+  double score = 0;
+  uint64_t docno = 0;
+  uint32_t segment = 0;
+  uint64_t row = 0;
+};
+
+struct ExactSearchInput {
+  std::span<const ScanSegment> segments;
+  uint32_t dimension = 0;
+  Metric metric = Metric::kCosine;
+  MatrixView queries;         ///< validated: dimension fits, finite, nonzero under cosine
+  size_t k = 10;
+  uint32_t thread_count = 0;  ///< 0: decide here (see SearchOptions::thread_count)
+};
+
+/// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x k) plus a few
+/// MiB per thread; rows are never copied. Errors: kCorruption from a mask file, or a record whose
+/// norm is not finite or is negative; kInvalidArgument from VDB_SIMD_LEVEL.
+StatusOr<std::vector<std::vector<RowHit>>> ExactSearch(const ExactSearchInput& input);
+
+}  // namespace vdb::query
