@@ -1,0 +1,192 @@
+#include "storage/ledger.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "format/checksum.h"
+#include "format/file_names.h"
+#include "format/status_macros.h"
+
+namespace vdb::storage {
+namespace {
+
+using format::LedgerRecord;
+using format::TrackedFile;
+using format::TrackedKind;
+
+std::span<const std::byte> AsBytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+std::string RocksFileName(const TrackedFile& file) {
+  char text[32];
+  const auto number = static_cast<unsigned long long>(file.number);
+  std::snprintf(text, sizeof(text), file.kind == TrackedKind::kManifest ? "MANIFEST-%06llu"
+                                                                        : "%06llu.log", number);
+  return text;
+}
+
+Status Shortfall(const std::string& file, const std::string& what) {
+  return Status::Corruption(
+      "'" + file + "': " + what +
+      ", as the ledger recorded it: acknowledged batches would be lost. Nothing was changed; "
+      "restore the directory from a copy (docs/durability.md, Damage)");
+}
+
+// Hashes the first `size` bytes in pieces, so that memory stays bounded.
+StatusOr<uint64_t> HashPrefix(File& file, uint64_t size) {
+  format::StreamingHash hash;
+  std::string buffer(1 << 20, '\0');
+  for (uint64_t done = 0; done < size;) {
+    const size_t want = static_cast<size_t>(std::min<uint64_t>(buffer.size(), size - done));
+    VDB_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(done, buffer.data(), want));
+    if (got == 0) break;
+    hash.Update(buffer.data(), got);
+    done += got;
+  }
+  return hash.Digest64();
+}
+
+Status CheckFile(FileSystem& fs, const std::string& docs_dir, const TrackedFile& tracked) {
+  const std::string path = format::JoinPath(docs_dir, RocksFileName(tracked));
+  auto file = fs.Open(path, OpenMode::kRead);
+  if (!file.ok()) {
+    if (file.status().code() != StatusCode::kNotFound) return file.status();
+    return Shortfall(path, "missing, expected " + std::to_string(tracked.synced_bytes) + " bytes");
+  }
+  VDB_ASSIGN_OR_RETURN(const uint64_t size, (*file)->Size());
+  if (size < tracked.synced_bytes) {
+    return Shortfall(path, "expected at least " + std::to_string(tracked.synced_bytes) +
+                               " bytes, found " + std::to_string(size));
+  }
+  VDB_ASSIGN_OR_RETURN(const uint64_t found, HashPrefix(**file, tracked.synced_bytes));
+  if (found != tracked.checksum) {
+    return Shortfall(path, "the first " + std::to_string(tracked.synced_bytes) +
+                               " bytes expected checksum " + format::Hex64(tracked.checksum) +
+                               ", found " + format::Hex64(found));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status Ledger::Create(FileSystem& fs, const std::string& path, const std::string& uuid) {
+  LedgerRecord record;
+  record.sequence = 1;
+  record.uuid = uuid;
+  std::string bytes(format::kLedgerSlots * format::kLedgerSlotBytes, '\0');
+  bytes.replace(format::kLedgerSlotBytes, format::kLedgerSlotBytes,
+                format::EncodeLedgerSlot(record));
+  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kCreate));
+  VDB_RETURN_IF_ERROR(file->WriteAt(0, AsBytes(bytes)));
+  return file->Sync();
+}
+
+StatusOr<LedgerRecord> Ledger::Read(FileSystem& fs, const std::string& path) {
+  auto bytes = ReadWholeFile(fs, path, format::kLedgerSlots * format::kLedgerSlotBytes);
+  if (!bytes.ok()) {
+    if (bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+    return Status::Corruption("'" + path + "' is missing; restore it from a copy");
+  }
+  return format::DecodeLedger(*bytes);
+}
+
+Status Ledger::CheckFiles(FileSystem& fs, const std::string& docs_dir,
+                          const LedgerRecord& record) {
+  for (const TrackedFile& file : record.files) {
+    VDB_RETURN_IF_ERROR(CheckFile(fs, docs_dir, file));
+  }
+  if (record.current_manifest == 0) return Status::Ok();  // RocksDB was not made yet
+  const std::string path = format::JoinPath(docs_dir, "CURRENT");
+  VDB_ASSIGN_OR_RETURN(const std::string current, ReadWholeFile(fs, path, 4096));
+  const auto names = [&current](uint64_t number) {
+    return RocksFileName({TrackedKind::kManifest, number, 0, 0}) + "\n" == current;
+  };
+  if (names(record.current_manifest)) return Status::Ok();
+  for (const TrackedFile& file : record.files) {
+    const bool before_switch = record.switching && file.kind == TrackedKind::kManifest;
+    if (before_switch && names(file.number)) return Status::Ok();
+  }
+  return Shortfall(path, "expected MANIFEST number " + std::to_string(record.current_manifest) +
+                             ", found '" + current.substr(0, current.find('\n')) + "'");
+}
+
+StatusOr<std::unique_ptr<Ledger>> Ledger::Open(FileSystem& fs, const std::string& path,
+                                               LedgerRecord record) {
+  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kReadWrite));
+  return std::unique_ptr<Ledger>(new Ledger(std::move(file), std::move(record)));
+}
+
+Ledger::Ledger(std::unique_ptr<File> file, LedgerRecord record)
+    : file_(std::move(file)), last_(std::move(record)) {
+  for (const TrackedFile& tracked : last_.files) {
+    tracked_[{tracked.kind, tracked.number}] = {tracked, true};
+  }
+}
+
+Status Ledger::Write(const Values& values, bool clean) {
+  const std::lock_guard lock(mutex_);
+  last_.batch = values.batch;
+  last_.running_hash = values.running_hash;
+  last_.durable_batch = values.durable_batch;
+  last_.generation = values.generation;
+  last_.clean = clean;
+  return WriteLocked();
+}
+
+Status Ledger::Sync() {
+  const std::lock_guard lock(mutex_);
+  return SyncLocked();
+}
+
+Status Ledger::WriteLocked() {
+  last_.files.clear();
+  for (const auto& [id, tracked] : tracked_) {
+    if (tracked.name_durable) last_.files.push_back(tracked.file);
+  }
+  if (last_.files.size() > format::kLedgerFilesMax) {  // the oldest WALs give way
+    last_.files.erase(last_.files.begin() + 8,
+                      last_.files.end() - (format::kLedgerFilesMax - 8));
+  }
+  last_.sequence += 1;
+  const std::string slot = format::EncodeLedgerSlot(last_);
+  dirty_ = true;
+  return file_->WriteAt(last_.sequence % format::kLedgerSlots * format::kLedgerSlotBytes,
+                        AsBytes(slot));
+}
+
+Status Ledger::SyncLocked() {
+  if (!dirty_) return Status::Ok();
+  VDB_RETURN_IF_ERROR(file_->Sync());
+  dirty_ = false;
+  return Status::Ok();
+}
+
+void Ledger::FileSynced(const TrackedFile& file) {
+  const std::lock_guard lock(mutex_);
+  Tracked& tracked = tracked_[{file.kind, file.number}];
+  tracked.file = file;
+}
+
+void Ledger::DirectorySynced() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, tracked] : tracked_) tracked.name_durable = true;
+  last_.switching = false;
+}
+
+Status Ledger::BeforeSwitch(uint64_t manifest_number) {
+  const std::lock_guard lock(mutex_);
+  last_.current_manifest = manifest_number;
+  last_.switching = true;
+  VDB_RETURN_IF_ERROR(WriteLocked());
+  return SyncLocked();
+}
+
+Status Ledger::BeforeRemove(TrackedKind kind, uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  if (tracked_.erase({kind, number}) == 0) return Status::Ok();
+  VDB_RETURN_IF_ERROR(WriteLocked());
+  return SyncLocked();
+}
+
+}  // namespace vdb::storage

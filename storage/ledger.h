@@ -1,0 +1,80 @@
+// Ledger: our record, outside RocksDB, of what must be there (format/ledger_record.h).
+//
+// It tracks, for RocksDB's MANIFEST and WALs, how many bytes are durable and their checksum. A file
+// enters once it was synced and its directory entry is durable; it leaves only at its removal, by a
+// ledger record that is durable before the unlink. So at any moment, also after a power cut, every
+// file of the newest durable record must exist and begin with the recorded bytes.
+// Threads: safe; RocksDB's background threads call the hooks.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "format/ledger_record.h"
+#include "storage/file_system.h"
+
+namespace vdb::storage {
+
+class Ledger {
+ public:
+  /// Makes the ledger file of a new database; durable but for its directory entry.
+  static Status Create(FileSystem& fs, const std::string& path, const std::string& uuid);
+
+  /// The newest record of the file at `path`.
+  static StatusOr<format::LedgerRecord> Read(FileSystem& fs, const std::string& path);
+
+  /// Checks RocksDB's files in `docs_dir` against `record`. kCorruption names the first file that
+  /// falls short.
+  static Status CheckFiles(FileSystem& fs, const std::string& docs_dir,
+                           const format::LedgerRecord& record);
+
+  /// Opens the file for writing; `record` is its newest record.
+  static StatusOr<std::unique_ptr<Ledger>> Open(FileSystem& fs, const std::string& path,
+                                                format::LedgerRecord record);
+
+  // --- what the engine calls ---
+
+  /// Write (not sync) a record of these values.
+  struct Values {
+    uint64_t batch = 0;
+    uint64_t running_hash = 0;
+    uint64_t durable_batch = 0;
+    uint64_t generation = 0;
+  };
+  Status Write(const Values& values, bool clean = false);
+  /// Make the last record written durable, if it is not.
+  Status Sync();
+
+  // --- what storage/rocksdb/rocks_file_system.cc calls ---
+
+  /// A prefix of a file was fsynced.
+  void FileSynced(const format::TrackedFile& file);
+  /// RocksDB's directory was fsynced: names made before are durable.
+  void DirectorySynced();
+  /// Before RocksDB's CURRENT is renamed to name this MANIFEST.
+  Status BeforeSwitch(uint64_t manifest_number);
+  /// Before a MANIFEST or WAL is removed.
+  Status BeforeRemove(format::TrackedKind kind, uint64_t number);
+
+ private:
+  using FileId = std::pair<format::TrackedKind, uint64_t>;
+  struct Tracked {
+    format::TrackedFile file;
+    bool name_durable = false;
+  };
+
+  Ledger(std::unique_ptr<File> file, format::LedgerRecord record);
+  Status WriteLocked();
+  Status SyncLocked();
+
+  std::mutex mutex_;
+  std::unique_ptr<File> file_;
+  format::LedgerRecord last_;  // values of the newest record; its files come from tracked_
+  std::map<FileId, Tracked> tracked_;
+  bool dirty_ = false;
+};
+
+}  // namespace vdb::storage

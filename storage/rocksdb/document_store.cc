@@ -1,0 +1,253 @@
+#include "storage/rocksdb/document_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "format/file_names.h"
+#include "format/status_macros.h"
+#include "storage/rocksdb/rocks_file_system.h"
+
+namespace vdb::storage {
+namespace {
+
+rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view FromSlice(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Status FromRocks(const rocksdb::Status& status, const std::string& directory) {
+  if (status.ok()) return Status::Ok();
+  std::string message = "'" + directory + "': RocksDB: " + status.ToString();
+  if (status.IsNoSpace()) return Status::ResourceExhausted(std::move(message));
+  if (status.IsCorruption()) return Status::Corruption(std::move(message));
+  if (status.IsNotFound() || status.IsPathNotFound()) return Status::Corruption(std::move(message));
+  return Status::IoError(std::move(message));
+}
+
+// RocksDB's own log lines. An own logger is a must: with the default one a full disk aborts the
+// process by an assertion in its log file's writer. Only warnings and errors reach the caller.
+class RocksLogger final : public rocksdb::Logger {
+ public:
+  explicit RocksLogger(vdb::Logger sink)
+      : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), sink_(std::move(sink)) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
+  }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (!sink_ || level < rocksdb::InfoLogLevel::WARN_LEVEL ||
+        level > rocksdb::InfoLogLevel::FATAL_LEVEL) {
+      return;
+    }
+    char line[512];
+    std::vsnprintf(line, sizeof(line), format, arguments);
+    sink_(level >= rocksdb::InfoLogLevel::ERROR_LEVEL ? LogLevel::kError : LogLevel::kDebug,
+          std::string("RocksDB: ") + line);
+  }
+
+ private:
+  vdb::Logger sink_;
+};
+
+rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env) {
+  rocksdb::Options options;
+  options.env = env;
+  options.create_if_missing = from.create;
+  options.error_if_exists = from.create;
+  options.info_log = std::make_shared<RocksLogger>(from.logger);
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.max_open_files = -1;            // a reader's files must stay open (design, section 4)
+  options.max_file_opening_threads = 1;   // the default starts 15 threads for one table
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.manual_wal_flush = true;        // the engine says when; the barrier guards the rest
+  options.write_buffer_size = from.write_buffer_bytes;
+  options.max_write_buffer_number = 4;
+  options.max_background_jobs = 2;
+  options.compression = rocksdb::kZSTD;
+  options.compression_opts.level = 1;
+  options.target_file_size_base = 32u << 20;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(32u << 20);
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = true;
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// What must not change while a reader opens: RocksDB's CURRENT and the size of its MANIFEST.
+StatusOr<std::string> ManifestState(FileSystem& fs, const std::string& directory) {
+  VDB_ASSIGN_OR_RETURN(std::string current,
+                       ReadWholeFile(fs, format::JoinPath(directory, "CURRENT"), 4096));
+  const std::string name = current.substr(0, current.find('\n'));
+  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(format::JoinPath(directory, name), OpenMode::kRead));
+  VDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  return name + " " + std::to_string(size);
+}
+
+// Every log but the last that held anything must have been read to its present end: otherwise it
+// grew after it was read, and batches between it and the next log are missing.
+bool LogsWereWhole(FileSystem& fs, const std::map<std::string, uint64_t>& read) {
+  std::string last;
+  for (const auto& [path, bytes] : read) {
+    if (bytes > 0) last = path;
+  }
+  for (const auto& [path, bytes] : read) {
+    if (path == last) break;
+    auto file = fs.Open(path, OpenMode::kRead);
+    if (!file.ok()) return false;
+    auto size = (*file)->Size();
+    if (!size.ok() || *size != bytes) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+struct StoreBatch::Impl {
+  rocksdb::WriteBatch batch;
+};
+StoreBatch::StoreBatch() : impl_(new Impl) {}
+StoreBatch::~StoreBatch() = default;
+StoreBatch::StoreBatch(StoreBatch&&) noexcept = default;
+StoreBatch& StoreBatch::operator=(StoreBatch&&) noexcept = default;
+
+// WriteBatch's calls fail only past size limits that are not set.
+void StoreBatch::Put(std::string_view key, std::string_view value) {
+  impl_->batch.Put(ToSlice(key), ToSlice(value)).PermitUncheckedError();
+}
+void StoreBatch::Delete(std::string_view key) {
+  impl_->batch.Delete(ToSlice(key)).PermitUncheckedError();
+}
+void StoreBatch::DeleteRange(std::string_view first, std::string_view past) {
+  impl_->batch.DeleteRange(ToSlice(first), ToSlice(past)).PermitUncheckedError();
+}
+std::string_view StoreBatch::bytes() const { return impl_->batch.Data(); }
+
+class StoreSnapshot {
+ public:
+  StoreSnapshot(rocksdb::DB* db, const rocksdb::Snapshot* snapshot)
+      : db_(db), snapshot_(snapshot) {}
+  ~StoreSnapshot() {
+    if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
+  }
+  StoreSnapshot(const StoreSnapshot&) = delete;
+  StoreSnapshot& operator=(const StoreSnapshot&) = delete;
+  const rocksdb::Snapshot* get() const { return snapshot_; }
+
+ private:
+  rocksdb::DB* db_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+struct StoreCursor::Impl {
+  std::string prefix;
+  std::string past;  // smallest key beyond the prefix
+  rocksdb::Slice past_slice;
+  std::string directory;
+  std::unique_ptr<rocksdb::Iterator> it;
+};
+StoreCursor::StoreCursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StoreCursor::~StoreCursor() = default;
+bool StoreCursor::Valid() const { return impl_->it->Valid(); }
+void StoreCursor::Next() { impl_->it->Next(); }
+void StoreCursor::Seek(std::string_view key) {
+  impl_->it->Seek(ToSlice(key < impl_->prefix ? std::string_view(impl_->prefix) : key));
+}
+std::string_view StoreCursor::key() const { return FromSlice(impl_->it->key()); }
+std::string_view StoreCursor::value() const { return FromSlice(impl_->it->value()); }
+Status StoreCursor::status() const { return FromRocks(impl_->it->status(), impl_->directory); }
+
+struct DocumentStore::Impl {
+  DocumentStoreOptions options;
+  std::shared_ptr<rocksdb::FileSystem> rocks_fs;
+  std::unique_ptr<rocksdb::Env> env;
+  std::unique_ptr<rocksdb::DB> db;
+
+  Status From(const rocksdb::Status& status) const { return FromRocks(status, options.directory); }
+};
+
+DocumentStore::DocumentStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+DocumentStore::~DocumentStore() = default;
+
+StatusOr<std::unique_ptr<DocumentStore>> DocumentStore::Open(const DocumentStoreOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  const bool read_only = options.watcher == nullptr;
+  auto counter = read_only ? std::make_shared<LogReadCounter>() : nullptr;
+  impl->rocks_fs = NewRocksFileSystem(options.fs, options.watcher, counter);
+  impl->env = rocksdb::NewCompositeEnv(impl->rocks_fs);
+  const rocksdb::Options rocks_options = MakeOptions(options, impl->env.get());
+  rocksdb::DB* db = nullptr;
+  if (!read_only) {
+    VDB_RETURN_IF_ERROR(impl->From(rocksdb::DB::Open(rocks_options, options.directory, &db)));
+    impl->db.reset(db);
+    return std::unique_ptr<DocumentStore>(new DocumentStore(std::move(impl)));
+  }
+  VDB_ASSIGN_OR_RETURN(const std::string before, ManifestState(*options.fs, options.directory));
+  VDB_RETURN_IF_ERROR(
+      impl->From(rocksdb::DB::OpenForReadOnly(rocks_options, options.directory, &db)));
+  impl->db.reset(db);
+  VDB_ASSIGN_OR_RETURN(const std::string after, ManifestState(*options.fs, options.directory));
+  auto store = std::unique_ptr<DocumentStore>(new DocumentStore(std::move(impl)));
+  store->consistent_ = before == after && LogsWereWhole(*options.fs, counter->counts());
+  return store;
+}
+
+std::shared_ptr<const StoreSnapshot> DocumentStore::GetSnapshot() {
+  return std::make_shared<const StoreSnapshot>(impl_->db.get(), impl_->db->GetSnapshot());
+}
+
+StatusOr<std::optional<std::string>> DocumentStore::Get(std::string_view key,
+                                                        const StoreSnapshot* snapshot) const {
+  rocksdb::ReadOptions options;
+  if (snapshot != nullptr) options.snapshot = snapshot->get();
+  std::string value;
+  const rocksdb::Status status = impl_->db->Get(options, ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  VDB_RETURN_IF_ERROR(impl_->From(status));
+  return std::optional<std::string>(std::move(value));
+}
+
+StatusOr<std::unique_ptr<StoreCursor>> DocumentStore::NewCursor(
+    std::string_view prefix, const StoreSnapshot* snapshot) const {
+  auto cursor = std::make_unique<StoreCursor::Impl>();
+  cursor->prefix = prefix;
+  cursor->past = prefix;
+  while (!cursor->past.empty() && static_cast<uint8_t>(cursor->past.back()) == 0xFF) {
+    cursor->past.pop_back();
+  }
+  if (!cursor->past.empty()) ++cursor->past.back();
+  cursor->past_slice = cursor->past;
+  cursor->directory = impl_->options.directory;
+  rocksdb::ReadOptions options;
+  if (snapshot != nullptr) options.snapshot = snapshot->get();
+  if (!cursor->past.empty()) options.iterate_upper_bound = &cursor->past_slice;
+  cursor->it.reset(impl_->db->NewIterator(options));
+  cursor->it->Seek(ToSlice(cursor->prefix));
+  return std::unique_ptr<StoreCursor>(new StoreCursor(std::move(cursor)));
+}
+
+Status DocumentStore::Write(StoreBatch& batch) {
+  return impl_->From(impl_->db->Write(rocksdb::WriteOptions(), &batch.impl_->batch));
+}
+Status DocumentStore::SyncLog() { return impl_->From(impl_->db->FlushWAL(/*sync=*/true)); }
+Status DocumentStore::Flush() { return impl_->From(impl_->db->Flush(rocksdb::FlushOptions())); }
+Status DocumentStore::VerifyChecksums() const { return impl_->From(impl_->db->VerifyChecksum()); }
+
+Status DocumentStore::Close() {
+  if (impl_->db == nullptr) return Status::Ok();
+  const Status closed = impl_->From(impl_->db->Close());
+  impl_->db.reset();
+  return closed;
+}
+
+}  // namespace vdb::storage

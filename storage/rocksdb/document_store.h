@@ -1,0 +1,105 @@
+// DocumentStore: the only user of RocksDB, behind a header without RocksDB's types.
+//
+// One column family; keys and values are those of format/document_record.h, though this class does
+// not care. Writes go to the memtable and to a buffered log; SyncLog makes them durable.
+// Threads: reads from any thread; Write, SyncLog and Flush from one at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/file_system.h"
+#include "storage/rocksdb/rocks_watcher.h"
+#include "vdb/options.h"
+#include "vdb/status.h"
+
+namespace vdb::storage {
+
+/// The state of the store at one moment. Keeps what it needs alive; release before Close.
+class StoreSnapshot;
+
+/// Ordered puts and deletes.
+class StoreBatch {
+ public:
+  StoreBatch();
+  ~StoreBatch();
+  StoreBatch(StoreBatch&&) noexcept;
+  StoreBatch& operator=(StoreBatch&&) noexcept;
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  void DeleteRange(std::string_view first, std::string_view past);
+  /// The bytes RocksDB will log, for the running hash.
+  std::string_view bytes() const;
+
+ private:
+  friend class DocumentStore;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Walks keys with one prefix in ascending order.
+class StoreCursor {
+ public:
+  ~StoreCursor();
+  bool Valid() const;
+  void Next();
+  void Seek(std::string_view key);
+  std::string_view key() const;
+  std::string_view value() const;
+  Status status() const;
+
+ private:
+  friend class DocumentStore;
+  struct Impl;
+  explicit StoreCursor(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct DocumentStoreOptions {
+  std::string directory;
+  FileSystem* fs = nullptr;
+  RocksWatcher* watcher = nullptr;  // null: open for reading only
+  bool create = false;
+  size_t write_buffer_bytes = 4u << 20;  // also bounds the WAL that every reader replays
+  Logger logger;
+};
+
+class DocumentStore {
+ public:
+  static StatusOr<std::unique_ptr<DocumentStore>> Open(const DocumentStoreOptions& options);
+
+  /// Read-only: whether what was replayed is one state of the writer, without a gap. False: open
+  /// again. Always true for writers.
+  bool consistent() const { return consistent_; }
+
+  ~DocumentStore();
+
+  std::shared_ptr<const StoreSnapshot> GetSnapshot();
+  /// The value of `key`, or nothing. `snapshot` null: the newest state.
+  StatusOr<std::optional<std::string>> Get(std::string_view key,
+                                           const StoreSnapshot* snapshot = nullptr) const;
+  /// Starts at the first key with `prefix`.
+  StatusOr<std::unique_ptr<StoreCursor>> NewCursor(std::string_view prefix,
+                                                   const StoreSnapshot* snapshot = nullptr) const;
+
+  /// Applies the batch to memory and to the log's buffer; not durable yet.
+  Status Write(StoreBatch& batch);
+  /// Everything written so far survives power loss.
+  Status SyncLog();
+  /// Memtable to table files, so that opens replay no log.
+  Status Flush();
+  /// Checks the checksum of every block of every table file.
+  Status VerifyChecksums() const;
+  Status Close();
+
+ private:
+  struct Impl;
+  explicit DocumentStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+  bool consistent_ = true;
+};
+
+}  // namespace vdb::storage

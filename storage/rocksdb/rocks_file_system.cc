@@ -1,0 +1,267 @@
+#include "storage/rocksdb/rocks_file_system.h"
+
+#include <charconv>
+#include <optional>
+
+#include "format/checksum.h"
+#include "format/status_macros.h"
+
+namespace vdb::storage {
+namespace {
+
+using rocksdb::FileOptions;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+using Seam = ::vdb::storage::FileSystem;  // RocksDB's class of that name hides it in its subclasses
+
+struct RocksFileId {
+  format::TrackedKind kind;
+  uint64_t number;
+};
+
+std::string_view BaseName(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+// The kind and number of a WAL ("000012.log") or MANIFEST ("MANIFEST-000011").
+std::optional<RocksFileId> Identify(std::string_view path) {
+  std::string_view name = BaseName(path);
+  RocksFileId id = {format::TrackedKind::kLog, 0};
+  if (name.starts_with("MANIFEST-")) {
+    id.kind = format::TrackedKind::kManifest;
+    name.remove_prefix(9);
+  } else if (name.ends_with(".log")) {
+    name.remove_suffix(4);
+  } else {
+    return std::nullopt;
+  }
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id.number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return id;
+}
+
+class WritableFile final : public rocksdb::FSWritableFile {
+ public:
+  WritableFile(std::unique_ptr<File> file, RocksWatcher* watcher, std::optional<RocksFileId> id)
+      : file_(std::move(file)), watcher_(watcher), id_(id) {}
+
+  using FSWritableFile::Append;
+  IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
+    if (id_) {
+      const Status barrier = watcher_->BeforeLogAppend();
+      if (!barrier.ok()) return ToRocks(barrier);
+      hash_.Update(data.data(), data.size());
+    }
+    const Status written =
+        file_->WriteAt(size_, std::as_bytes(std::span(data.data(), data.size())));
+    if (!written.ok()) return ToRocks(written);
+    size_ += data.size();
+    return IOStatus::OK();
+  }
+  IOStatus Truncate(uint64_t size, const IOOptions&, IODebugContext*) override {
+    // RocksDB cuts preallocated space at close; there is none here.
+    return size == size_ ? IOStatus::OK() : ToRocks(file_->Truncate(size));
+  }
+  IOStatus Close(const IOOptions&, IODebugContext*) override {
+    file_.reset();
+    return IOStatus::OK();
+  }
+  IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+  IOStatus Sync(const IOOptions&, IODebugContext*) override {
+    if (file_ == nullptr) return IOStatus::OK();
+    const Status synced = file_->Sync();
+    if (!synced.ok()) return ToRocks(synced);
+    if (id_) watcher_->FileSynced({id_->kind, id_->number, size_, hash_.Digest64()});
+    return IOStatus::OK();
+  }
+  uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
+
+ private:
+  std::unique_ptr<File> file_;
+  RocksWatcher* watcher_;
+  std::optional<RocksFileId> id_;
+  format::StreamingHash hash_;
+  uint64_t size_ = 0;
+};
+
+class Directory final : public rocksdb::FSDirectory {
+ public:
+  Directory(FileSystem* fs, std::string path, RocksWatcher* watcher)
+      : fs_(fs), path_(std::move(path)), watcher_(watcher) {}
+  IOStatus Fsync(const IOOptions&, IODebugContext*) override {
+    const Status synced = fs_->SyncDir(path_);
+    if (synced.ok()) watcher_->DirectorySynced();
+    return ToRocks(synced);
+  }
+  IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
+
+ private:
+  FileSystem* fs_;
+  std::string path_;
+  RocksWatcher* watcher_;
+};
+
+class CountingSequentialFile final : public rocksdb::FSSequentialFile {
+ public:
+  CountingSequentialFile(std::unique_ptr<FSSequentialFile> file, std::string path,
+                         std::shared_ptr<LogReadCounter> counter)
+      : file_(std::move(file)), path_(std::move(path)), counter_(std::move(counter)) {}
+  IOStatus Read(size_t n, const IOOptions& options, Slice* result, char* scratch,
+                IODebugContext* dbg) override {
+    const IOStatus status = file_->Read(n, options, result, scratch, dbg);
+    if (status.ok()) counter_->Add(path_, result->size());
+    return status;
+  }
+  IOStatus Skip(uint64_t n) override {
+    counter_->Add(path_, n);
+    return file_->Skip(n);
+  }
+
+ private:
+  std::unique_ptr<FSSequentialFile> file_;
+  std::string path_;
+  std::shared_ptr<LogReadCounter> counter_;
+};
+
+IOStatus ReadOnly(const std::string& path) {
+  return IOStatus::IOError("'" + path + "': the database is open for reading only");
+}
+
+class RocksFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  RocksFileSystem(Seam* fs, RocksWatcher* watcher, std::shared_ptr<LogReadCounter> counter)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()),
+        fs_(fs), watcher_(watcher), counter_(std::move(counter)) {}
+
+  static const char* kClassName() { return "vdb"; }
+  const char* Name() const override { return kClassName(); }
+
+  IOStatus NewSequentialFile(const std::string& path, const FileOptions& options,
+                             std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                             IODebugContext* dbg) override {
+    const IOStatus status = target()->NewSequentialFile(path, options, result, dbg);
+    if (status.ok() && counter_ != nullptr && path.ends_with(".log")) {
+      *result = std::make_unique<CountingSequentialFile>(std::move(*result), path, counter_);
+    }
+    return status;
+  }
+
+  IOStatus NewWritableFile(const std::string& path, const FileOptions&,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext*) override {
+    if (watcher_ == nullptr) return ReadOnly(path);
+    auto file = fs_->Open(path, OpenMode::kCreate);
+    if (!file.ok()) return ToRocks(file.status());
+    *result = std::make_unique<WritableFile>(std::move(*file), watcher_, Identify(path));
+    return IOStatus::OK();
+  }
+  // Files are never reopened for appending or recycled (recycle_log_file_num = 0).
+  IOStatus ReopenWritableFile(const std::string& path, const FileOptions&,
+                              std::unique_ptr<rocksdb::FSWritableFile>*,
+                              IODebugContext*) override {
+    return IOStatus::NotSupported("reopen", path);
+  }
+  IOStatus ReuseWritableFile(const std::string& path, const std::string&, const FileOptions&,
+                             std::unique_ptr<rocksdb::FSWritableFile>*,
+                             IODebugContext*) override {
+    return IOStatus::NotSupported("reuse", path);
+  }
+  IOStatus NewRandomRWFile(const std::string& path, const FileOptions&,
+                           std::unique_ptr<rocksdb::FSRandomRWFile>*, IODebugContext*) override {
+    return IOStatus::NotSupported("random read-write", path);
+  }
+
+  IOStatus NewDirectory(const std::string& path, const IOOptions& options,
+                        std::unique_ptr<rocksdb::FSDirectory>* result,
+                        IODebugContext* dbg) override {
+    if (watcher_ == nullptr) return target()->NewDirectory(path, options, result, dbg);
+    *result = std::make_unique<Directory>(fs_, path, watcher_);
+    return IOStatus::OK();
+  }
+
+  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&,
+                      IODebugContext*) override {
+    if (watcher_ == nullptr) return ReadOnly(to);
+    if (BaseName(to) == "CURRENT") {
+      const Status told = BeforeSwitch(from);
+      if (!told.ok()) return ToRocks(told);
+    }
+    return ToRocks(fs_->Rename(from, to));
+  }
+
+  IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
+    if (watcher_ == nullptr) return ReadOnly(path);
+    if (const auto id = Identify(path)) {
+      const Status told = watcher_->BeforeRemove(id->kind, id->number);
+      if (!told.ok()) return ToRocks(told);
+    }
+    return ToRocks(fs_->Remove(path));
+  }
+
+  IOStatus LinkFile(const std::string& from, const std::string&, const IOOptions&,
+                    IODebugContext*) override {
+    return IOStatus::NotSupported("link", from);
+  }
+  IOStatus Truncate(const std::string& path, size_t, const IOOptions&, IODebugContext*) override {
+    return IOStatus::NotSupported("truncate", path);
+  }
+  IOStatus CreateDir(const std::string& path, const IOOptions&, IODebugContext*) override {
+    return watcher_ == nullptr ? ReadOnly(path) : ToRocks(fs_->CreateDir(path));
+  }
+  IOStatus CreateDirIfMissing(const std::string& path, const IOOptions& options,
+                              IODebugContext* dbg) override {
+    if (watcher_ == nullptr) return FileExists(path, options, dbg);
+    return ToRocks(fs_->CreateDir(path));
+  }
+  IOStatus DeleteDir(const std::string& path, const IOOptions&, IODebugContext*) override {
+    return watcher_ == nullptr ? ReadOnly(path) : ToRocks(fs_->RemoveDir(path));
+  }
+
+ private:
+  // `temporary` holds the one line "MANIFEST-000005".
+  Status BeforeSwitch(const std::string& temporary) {
+    VDB_ASSIGN_OR_RETURN(std::string line, ReadWholeFile(*fs_, temporary, 4096));
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    const auto id = Identify(line);
+    if (!id || id->kind != format::TrackedKind::kManifest) {
+      return Status::Corruption("'" + temporary + "': expected the name of a MANIFEST");
+    }
+    return watcher_->BeforeSwitch(id->number);
+  }
+
+  Seam* fs_;
+  RocksWatcher* watcher_;
+  std::shared_ptr<LogReadCounter> counter_;
+};
+
+}  // namespace
+
+void LogReadCounter::Add(const std::string& path, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  counts_[path] += bytes;
+}
+
+std::map<std::string, uint64_t> LogReadCounter::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+std::shared_ptr<rocksdb::FileSystem> NewRocksFileSystem(FileSystem* fs, RocksWatcher* watcher,
+                                                        std::shared_ptr<LogReadCounter> counter) {
+  return std::make_shared<RocksFileSystem>(fs, watcher, std::move(counter));
+}
+
+IOStatus ToRocks(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kOk: return IOStatus::OK();
+    case StatusCode::kNotFound: return IOStatus::PathNotFound(status.message());
+    case StatusCode::kResourceExhausted: return IOStatus::NoSpace(status.message());
+    case StatusCode::kCorruption: return IOStatus::Corruption(status.message());
+    default: return IOStatus::IOError(status.message());
+  }
+}
+
+}  // namespace vdb::storage

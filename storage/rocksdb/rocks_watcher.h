@@ -1,0 +1,22 @@
+// RocksWatcher: what the engine wants to know of RocksDB's file operations, without RocksDB's types.
+#pragma once
+
+#include "format/ledger_record.h"
+#include "vdb/status.h"
+
+namespace vdb::storage {
+
+/// Called on RocksDB's threads and on callers' threads, several at once. A failure makes RocksDB's
+/// operation fail, after which RocksDB accepts no more writes.
+class RocksWatcher {
+ public:
+  virtual ~RocksWatcher() = default;
+  /// Before bytes of a WAL or MANIFEST are handed to the operating system.
+  virtual Status BeforeLogAppend() = 0;
+  virtual void FileSynced(const format::TrackedFile& file) = 0;
+  virtual void DirectorySynced() = 0;
+  virtual Status BeforeSwitch(uint64_t manifest_number) = 0;
+  virtual Status BeforeRemove(format::TrackedKind kind, uint64_t number) = 0;
+};
+
+}  // namespace vdb::storage
