@@ -1,0 +1,33 @@
+// Header of a NumPy .npy file, versions 1.0, 2.0 and 3.0.
+//
+//   offset  size  what
+//   0       6     "\x93NUMPY"
+//   6       2     u8 major, u8 minor
+//   8       2, 4  header_bytes: u16 little-endian in version 1.0, u32 in 2.0 and 3.0
+//   10, 12        header_bytes of text: a Python dict {'descr': '<f4', 'fortran_order': False,
+//                 'shape': (rows, dimension), } in any order, padded with spaces
+//   then          rows x dimension elements
+//
+// Valid for us if and only if it is a matrix (2-D) of '<f4' or '<f8' in C order and the file holds
+// exactly the elements that the header announces.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "vdb/status.h"
+
+namespace vdb::format {
+
+struct NpyHeader {
+  uint64_t data_offset = 0;
+  uint64_t rows = 0;
+  uint64_t dimension = 0;
+  uint32_t element_bytes = 4;  // 4: float32, 8: float64
+};
+
+/// `file` is the whole file, or its first bytes with the whole header in them; `file_bytes` its size.
+/// Errors: kInvalidArgument names what was found and what is supported.
+StatusOr<NpyHeader> ParseNpyHeader(std::string_view file, uint64_t file_bytes);
+
+}  // namespace vdb::format
