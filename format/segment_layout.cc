@@ -54,7 +54,8 @@ Status CheckSegmentPage(SegmentFile file, const SegmentIdentity& identity, std::
   if (file == SegmentFile::kRecords) {
     found.replace(kDurableHintOffset, kDurableHintBytes, kDurableHintBytes, '\0');
   }
-  if (found != expected) return Damaged(name, "the header page belongs to another segment");
+  if (found != expected) return Damaged(name, "header page (bytes 0 to 4095): expected that of segment " +
+                             std::to_string(identity.segment_id) + ", found other bytes");
   return Status::Ok();
 }
 

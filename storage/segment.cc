@@ -82,10 +82,10 @@ Status Segment::CheckHeaders() const {
 
 StatusOr<std::shared_ptr<Segment>> Segment::Create(FileSystem& fs, const std::string& directory,
                                                    const format::SegmentIdentity& identity,
-                                                   uint64_t row_capacity) {
+                                                   const SegmentCapacity& capacity) {
   std::shared_ptr<Segment> segment(new Segment(fs, directory, identity));
-  segment->row_capacity_ = row_capacity;
-  segment->key_capacity_ = kKeyCapacityBytes;
+  segment->row_capacity_ = capacity.rows;
+  segment->key_capacity_ = capacity.key_bytes;
   VDB_RETURN_IF_ERROR(segment->OpenFiles(OpenMode::kCreate));
   const std::string pages[3] = {
       format::EncodeNpyPage(0, identity.dimension),
@@ -123,13 +123,15 @@ StatusOr<std::shared_ptr<Segment>> Segment::Open(FileSystem& fs, const std::stri
   segment->row_capacity_ = options.rows;
   segment->key_capacity_ = options.key_bytes;
   if (options.for_append) {
-    segment->row_capacity_ = std::max(options.rows, DefaultRowCapacity(identity.dimension));
-    segment->key_capacity_ = std::max(options.key_bytes, kKeyCapacityBytes);
+    segment->row_capacity_ = std::max(options.rows, options.capacity.rows);
+    segment->key_capacity_ = std::max(options.key_bytes, options.capacity.key_bytes);
   }
   VDB_RETURN_IF_ERROR(segment->MapFiles());
   segment->ResetTo(options.rows, options.key_bytes);
   segment->synced_rows_ = segment->committed_rows_ = segment->hinted_rows_ = options.rows;
-  if (options.for_append) VDB_RETURN_IF_ERROR(segment->LowerHint(options.rows));
+  if (options.for_append && !options.recovering) {
+    VDB_RETURN_IF_ERROR(segment->LowerHint(options.rows));
+  }
   if (options.sealed && options.sorted_rows < options.rows) {
     VDB_ASSIGN_OR_RETURN(auto file, fs.Open(segment->PathOf(SegmentFile::kOrder), OpenMode::kRead));
     const uint64_t bytes = format::kFrameBytes + options.rows * sizeof(uint32_t);

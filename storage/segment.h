@@ -34,12 +34,18 @@ struct NewRow {
   std::string_view key;
 };
 
+/// How much a segment can take. Mapped in full; the files grow as rows come.
+struct SegmentCapacity {
+  uint64_t rows = 0;
+  uint64_t key_bytes = 0;
+};
+
 class Segment {
  public:
   /// Makes the three files, durable but for their directory entries.
   static StatusOr<std::shared_ptr<Segment>> Create(FileSystem& fs, const std::string& directory,
                                                    const format::SegmentIdentity& identity,
-                                                   uint64_t row_capacity);
+                                                   const SegmentCapacity& capacity);
 
   /// Opens files of which `rows` and `key_bytes` are needed (a watermark, or what the manifest says of
   /// a sealed segment). With `for_append` they are opened read-write and mapped with room to grow.
@@ -50,6 +56,8 @@ class Segment {
     uint64_t sorted_rows = 0;
     bool sealed = false;
     bool for_append = false;
+    SegmentCapacity capacity = {};  // with for_append: at least this, the present size if larger
+    bool recovering = false;  // only MakeTailDurable will be called
   };
   static StatusOr<std::shared_ptr<Segment>> Open(FileSystem& fs, const std::string& directory,
                                                  const format::SegmentIdentity& identity,
@@ -75,8 +83,10 @@ class Segment {
 
   uint64_t next_row() const { return next_row_; }
   uint64_t next_key_byte() const { return next_key_byte_; }
-  uint64_t row_capacity() const { return row_capacity_; }
-  uint64_t key_capacity() const { return key_capacity_; }
+  bool HasRoom(const SegmentCapacity& needed) const {
+    return next_row_ + needed.rows <= row_capacity_ &&
+           next_key_byte_ + needed.key_bytes <= key_capacity_;
+  }
 
   /// Writes rows at next_row(), not durable. On an error next_row() is unchanged.
   Status Append(std::span<const NewRow> rows);

@@ -105,7 +105,7 @@ class Database {
   StatusOr<VerifyReport> Verify(const ProgressCallback& progress = {}) const;
 
  private:
-  friend class DatabaseTestPeer;
+  friend class engine::DatabaseImpl;
   explicit Database(std::shared_ptr<engine::DatabaseImpl> impl);
   std::shared_ptr<engine::DatabaseImpl> impl_;
 };

@@ -23,7 +23,10 @@ class Snapshot {
   friend class Database;
   friend class Collection;
   friend class engine::DatabaseImpl;
-  explicit Snapshot(std::shared_ptr<const engine::View> view) : view_(std::move(view)) {}
+  Snapshot(std::shared_ptr<const engine::DatabaseImpl> database,
+           std::shared_ptr<const engine::View> view)
+      : database_(std::move(database)), view_(std::move(view)) {}
+  std::shared_ptr<const engine::DatabaseImpl> database_;  // outlives the view
   std::shared_ptr<const engine::View> view_;
 };
 

@@ -28,10 +28,10 @@ struct NamedVector {
 
 /// A document as a caller gives it. Views are read (and copied) during the call only.
 struct DocumentView {
-  std::string_view key;                  ///< 1 to kKeyBytesMax bytes, any bytes
-  std::string_view metadata;             ///< a JSON object as text, or empty for {}
-  std::optional<std::string_view> body;  ///< any bytes, at most kBodyBytesMax
-  std::vector<NamedVector> vectors;      ///< at most one per column; columns may be left out
+  std::string_view key = {};             ///< 1 to kKeyBytesMax bytes, any bytes
+  std::string_view metadata = {};        ///< a JSON object as text, or empty for {}
+  std::optional<std::string_view> body = {};  ///< any bytes, at most kBodyBytesMax
+  std::vector<NamedVector> vectors = {}; ///< at most one per column; columns may be left out
 };
 
 /// See the head of this file. Not thread-safe; reusable after Clear().

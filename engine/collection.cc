@@ -1,0 +1,217 @@
+// Collection, Snapshot and DocumentIterator: the public faces of the engine's reads and writes.
+#include "vdb/collection.h"
+
+#include "engine/database_impl.h"
+#include "engine/iterator_impl.h"
+#include "engine/no_throw.h"
+#include "format/status_macros.h"
+
+namespace vdb {
+
+using engine::NoThrow;
+
+namespace {
+
+struct Look {
+  std::shared_ptr<const engine::View> view;
+  const format::CollectionEntry* collection = nullptr;
+};
+
+}  // namespace
+
+// The view to read and the collection in it.
+static StatusOr<Look> LookAt(const engine::DatabaseImpl& impl,
+                             std::shared_ptr<const engine::View> snapshot, uint32_t id,
+                             const std::string& name) {
+  Look look;
+  look.view = std::move(snapshot);
+  VDB_ASSIGN_OR_RETURN(const auto newest, impl.CurrentView());  // also says "closed"
+  if (look.view == nullptr) look.view = newest;
+  look.collection = look.view->manifest->FindCollection(id);
+  if (look.collection == nullptr) {
+    return Status::NotFound("collection '" + name + "' was dropped, or is not in this snapshot");
+  }
+  return look;
+}
+
+uint64_t Snapshot::batch_number() const { return view_->batch; }
+
+Status Collection::AddColumn(std::string_view column, const ColumnOptions& options) {
+  return NoThrow([&] { return impl_->AddColumn(id_, column, options); });
+}
+Status Collection::DropColumn(std::string_view column) {
+  return NoThrow([&] { return impl_->DropColumn(id_, column); });
+}
+Status Collection::SetDefaultColumn(std::string_view column) {
+  return NoThrow([&] { return impl_->SetDefaultColumn(id_, column); });
+}
+
+StatusOr<std::vector<ColumnInfo>> Collection::Columns() const {
+  return NoThrow([&]() -> StatusOr<std::vector<ColumnInfo>> {
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, nullptr, id_, name_));
+    std::vector<ColumnInfo> columns;
+    for (const format::ColumnEntry& c : look.collection->columns) {
+      columns.push_back(
+          {c.name, c.dimension, c.metric, c.model, c.id == look.collection->default_column});
+    }
+    return columns;
+  });
+}
+
+StatusOr<WriteResult> Collection::Write(const WriteBatch& batch, const WriteOptions& options) {
+  return NoThrow([&] { return impl_->Write(id_, batch, options, false); });
+}
+
+StatusOr<WriteResult> Collection::Put(const DocumentView& document, const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.Put(document);
+    return impl_->Write(id_, batch, options, false);
+  });
+}
+
+StatusOr<WriteResult> Collection::PutIfAbsent(const DocumentView& document,
+                                              const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.PutIfAbsent(document);
+    return impl_->Write(id_, batch, options, false);
+  });
+}
+
+StatusOr<WriteResult> Collection::ReplaceIfVersion(const DocumentView& document, uint64_t version,
+                                                   const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.ReplaceIfVersion(document, version);
+    return impl_->Write(id_, batch, options, false);
+  });
+}
+
+StatusOr<WriteResult> Collection::SetVector(std::string_view key, std::string_view column,
+                                            VectorView values, const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.SetVector(key, column, values);
+    return impl_->Write(id_, batch, options, false);
+  });
+}
+
+StatusOr<WriteResult> Collection::SetMetadata(std::string_view key, std::string_view metadata,
+                                              const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.SetMetadata(key, metadata);
+    return impl_->Write(id_, batch, options, false);
+  });
+}
+
+StatusOr<WriteResult> Collection::Delete(std::string_view key, const WriteOptions& options) {
+  return NoThrow([&] {
+    WriteBatch batch;
+    batch.Delete(key);
+    return impl_->Write(id_, batch, options, true);
+  });
+}
+
+StatusOr<Document> Collection::Get(std::string_view key, const ReadOptions& options,
+                                   DocumentParts parts) const {
+  return NoThrow([&]() -> StatusOr<Document> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(auto document, impl_->Get(*look.view, *look.collection, key, parts));
+    if (!document) {
+      return Status::NotFound("collection '" + name_ + "' has no document of this key");
+    }
+    return std::move(*document);
+  });
+}
+
+StatusOr<std::vector<std::optional<Document>>> Collection::MultiGet(
+    std::span<const std::string_view> keys, const ReadOptions& options,
+    DocumentParts parts) const {
+  return NoThrow([&]() -> StatusOr<std::vector<std::optional<Document>>> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    std::vector<std::optional<Document>> documents;
+    documents.reserve(keys.size());
+    for (const std::string_view key : keys) {
+      VDB_ASSIGN_OR_RETURN(auto document, impl_->Get(*look.view, *look.collection, key, parts));
+      documents.push_back(std::move(document));
+    }
+    return documents;
+  });
+}
+
+StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOptions& options) const {
+  return NoThrow([&]() -> StatusOr<SearchResult> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    return impl_->Search(*look.view, *look.collection, queries, options);
+  });
+}
+
+StatusOr<uint64_t> Collection::Count(const ReadOptions& options) const {
+  return NoThrow([&]() -> StatusOr<uint64_t> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const auto counts, impl_->ReadCounts(*look.view, id_));
+    return counts.documents;
+  });
+}
+
+StatusOr<CollectionStats> Collection::Stats(const ReadOptions& options) const {
+  return NoThrow([&]() -> StatusOr<CollectionStats> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    return impl_->Stats(*look.view, *look.collection);
+  });
+}
+
+StatusOr<DocumentIterator> Collection::NewIterator(const ReadOptions& options) const {
+  return NoThrow([&]() -> StatusOr<DocumentIterator> {
+    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    auto iterator = std::make_unique<engine::IteratorImpl>();
+    iterator->database = impl_;
+    iterator->view = look.view;
+    iterator->collection = look.collection;
+    VDB_ASSIGN_OR_RETURN(iterator->cursor,
+                         look.view->store->NewCursor(format::DocumentPrefix(id_),
+                                                     look.view->snapshot.get()));
+    return DocumentIterator(std::move(iterator));
+  });
+}
+
+DocumentIterator::DocumentIterator(std::unique_ptr<engine::IteratorImpl> impl)
+    : impl_(std::move(impl)) {}
+DocumentIterator::DocumentIterator(DocumentIterator&&) noexcept = default;
+DocumentIterator& DocumentIterator::operator=(DocumentIterator&&) noexcept = default;
+DocumentIterator::~DocumentIterator() = default;
+
+void DocumentIterator::SeekToFirst() { Seek({}); }
+
+void DocumentIterator::Seek(std::string_view key) {
+  impl_->cursor->Seek(format::DocumentKey(impl_->collection->id, key));
+  impl_->positioned = true;
+}
+
+void DocumentIterator::Next() {
+  if (Valid()) impl_->cursor->Next();
+}
+
+bool DocumentIterator::Valid() const { return impl_->positioned && impl_->cursor->Valid(); }
+Status DocumentIterator::status() const { return impl_->cursor->status(); }
+
+std::string_view DocumentIterator::key() const {
+  return impl_->cursor->key().substr(format::kDocumentPrefixBytes);
+}
+
+StatusOr<Document> DocumentIterator::document(DocumentParts parts) const {
+  return NoThrow([&]() -> StatusOr<Document> {
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(impl_->cursor->value()));
+    return impl_->database->ReadDocument(*impl_->view, *impl_->collection, key(), record, parts);
+  });
+}
+
+}  // namespace vdb

@@ -1,0 +1,204 @@
+// DatabaseImpl: everything behind Database and Collection.
+//
+// Locks, in the order in which they may be taken:
+//   commit_mutex_   one commit round, publish or flush at a time; guards all writer state
+//   sync_mutex_     which segments are open, and their syncs (RocksDB's threads sync them too)
+//   view_mutex_     the pointer to the newest view
+// queue_mutex_ guards the queue of waiting writers and is never held together with another.
+//
+// Files: open.cc (create, recover, open), commit.cc (rounds), publish.cc (generations, garbage),
+// reads.cc (get, search), schema.cc (collections and columns), verify.cc, content_hash.cc.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/engine_options.h"
+#include "engine/prepared_batch.h"
+#include "engine/round.h"
+#include "engine/sync_pool.h"
+#include "engine/view.h"
+#include "storage/ledger.h"
+#include "storage/rocksdb/rocks_watcher.h"
+
+namespace vdb::engine {
+
+class DatabaseImpl final : public storage::RocksWatcher,
+                           public std::enable_shared_from_this<DatabaseImpl> {
+ public:
+  static StatusOr<std::shared_ptr<DatabaseImpl>> Open(const std::string& path,
+                                                      const EngineOptions& options);
+  ~DatabaseImpl() override;
+  static Database Wrap(std::shared_ptr<DatabaseImpl> impl) { return Database(std::move(impl)); }
+
+  Status Close();
+  Status Flush();
+  Status Refresh();
+
+  // schema.cc
+  StatusOr<uint32_t> CreateCollection(std::string_view name);
+  Status DropCollection(std::string_view name);
+  Status AddColumn(uint32_t collection_id, std::string_view name, const ColumnOptions& options);
+  Status DropColumn(uint32_t collection_id, std::string_view name);
+  Status SetDefaultColumn(uint32_t collection_id, std::string_view name);
+
+  // commit.cc
+  StatusOr<WriteResult> Write(uint32_t collection_id, const WriteBatch& batch,
+                              const WriteOptions& options, bool deletes_must_exist);
+
+  // reads.cc
+  /// The newest view; kFailedPrecondition after Close.
+  StatusOr<std::shared_ptr<const View>> CurrentView() const;
+  StatusOr<Document> ReadDocument(const View& view, const format::CollectionEntry& collection,
+                                  std::string_view key, const format::DocumentRecord& record,
+                                  DocumentParts parts) const;
+  StatusOr<std::optional<Document>> Get(const View& view,
+                                        const format::CollectionEntry& collection,
+                                        std::string_view key, DocumentParts parts) const;
+  StatusOr<SearchResult> Search(const View& view, const format::CollectionEntry& collection,
+                                MatrixView queries, const SearchOptions& options) const;
+  StatusOr<format::CountsRecord> ReadCounts(const View& view, uint32_t collection_id) const;
+  StatusOr<CollectionStats> Stats(const View& view,
+                                  const format::CollectionEntry& collection) const;
+  StatusOr<DatabaseStats> Stats() const;
+
+  StatusOr<std::string> ContentHash(const ProgressCallback& progress) const;
+  StatusOr<VerifyReport> Verify(const ProgressCallback& progress) const;
+
+  storage::FileSystem& fs() const { return *options_.fs; }
+  const std::string& path() const { return path_; }
+  bool read_only() const { return options_.user.read_only; }
+  void Log(LogLevel level, const std::string& line) const;
+
+  // RocksWatcher: called on RocksDB's threads.
+  Status BeforeLogAppend() override;
+  void FileSynced(const format::TrackedFile& file) override { ledger_->FileSynced(file); }
+  void DirectorySynced() override { ledger_->DirectorySynced(); }
+  Status BeforeSwitch(uint64_t number) override { return ledger_->BeforeSwitch(number); }
+  Status BeforeRemove(format::TrackedKind kind, uint64_t number) override {
+    return ledger_->BeforeRemove(kind, number);
+  }
+
+ private:
+  struct Waiter {
+    const PreparedBatch* batch = nullptr;
+    bool sync = false;
+    bool done = false;
+    Status status;
+    WriteResult result;
+    std::condition_variable wake;
+  };
+  struct OpenSegment {
+    std::shared_ptr<storage::Segment> segment;
+    format::WatermarkRecord mark;
+  };
+  using Manifest = format::Manifest;
+
+  DatabaseImpl(std::string path, EngineOptions options);
+
+  std::string PathOf(std::string_view name) const { return format::JoinPath(path_, name); }
+  std::string SegmentsDir() const { return PathOf(format::kSegmentsDir); }
+
+  // open.cc
+  Status CreateFiles();
+  StatusOr<bool> ReadyToCreate();
+  Status RemoveHalfMade();
+  Status OpenWriter();
+  Status OpenReader();
+  Status TakeLock();
+  Status CheckPair(const format::StateRecord& state, const Manifest& manifest) const;
+  Status MakeTailsDurable(const Manifest& manifest, std::map<uint64_t, uint64_t>* whole_rows);
+  Status OpenSegments(const Manifest& manifest, const std::map<uint64_t, uint64_t>* whole_rows,
+                      View* view);
+  StatusOr<SegmentView> OpenSegmentOf(const format::SegmentEntry& entry, const Manifest& manifest,
+                                      const std::map<uint64_t, uint64_t>* whole_rows,
+                                      const storage::DocumentStore& store);
+  Status ApplyTombstones(View* view);
+  Status FinishLeftovers();
+  StatusOr<std::shared_ptr<const View>> LookAsReader();
+  StatusOr<std::shared_ptr<const View>> TryLookAsReader();
+  StatusOr<format::DecodedManifest> ReadManifestOf(const format::Current& current) const;
+  std::shared_ptr<View> NewView() const;
+
+  // commit.cc
+  Status Enqueue(Waiter* waiter);
+  void RunRound(const std::vector<Waiter*>& group);
+  Status CommitRound(const Round& round, uint64_t batch_count, bool sync);
+  Status AppendRows(const std::map<uint32_t, std::vector<storage::NewRow>>& rows);
+  using Masks = std::map<uint64_t, std::shared_ptr<const storage::DeleteMask>>;
+  StatusOr<Masks> NewMasks(const View& view, const std::vector<RoundTombstone>& tombstones) const;
+  Status BuildStoreBatch(const Round& round, const std::map<uint32_t, OpenSegment>& marks,
+                         format::StateRecord* state, storage::StoreBatch* batch);
+  Status SyncSegments(bool ledger_too);
+  Status MakeDurableLocked();
+  Status Refused() const;
+  void Fail(const Status& cause);
+  Status WriteLedger(bool clean = false);
+  void StartFlusher();
+  void FlusherLoop();
+  void SwapView(std::shared_ptr<const View> view);
+
+  // publish.cc
+  Status Publish(Manifest next);
+  Status WriteManifestFiles(const Manifest& next, format::Current* current);
+  Status EnsureOpenSegments(const std::map<uint32_t, std::vector<storage::NewRow>>& rows);
+  StatusOr<std::shared_ptr<storage::Segment>> NewSegment(Manifest* next, uint32_t column_id,
+                                                         const storage::SegmentCapacity& needed);
+  storage::SegmentCapacity UsualCapacity(uint32_t dimension) const;
+  void ReplaceSyncable();
+  Status SealInto(Manifest* next, uint32_t column_id, View* view);
+  Status FoldTombstones();
+  Status PublishSchema(Manifest next);
+  void CollectGarbage();
+
+  const std::string path_;
+  const EngineOptions options_;
+
+  // Writer state, under commit_mutex_.
+  mutable std::mutex commit_mutex_;
+  std::unique_ptr<storage::File> lock_file_;
+  std::unique_ptr<storage::FileLock> lock_;
+  std::unique_ptr<storage::Ledger> ledger_;
+  std::shared_ptr<const Manifest> manifest_;
+  format::StateRecord state_;
+  uint64_t ledger_running_hash_ = 0;
+  std::map<uint32_t, OpenSegment> open_;  // by column id
+  std::set<uint64_t> stale_watermarks_;   // of segments sealed since; dropped with the next batch
+  std::map<uint64_t, format::TombstoneRecord> tombstones_;  // unfolded, by docno
+  std::map<uint32_t, format::CountsRecord> counts_;         // of collections written to
+  SyncPool sync_pool_;
+  std::atomic<uint64_t> durable_batch_{0};
+  std::atomic<uint64_t> sync_rounds_{0};
+  bool closed_ = false;
+
+  mutable std::mutex failure_mutex_;
+  Status failure_;  // once set, writes are refused
+
+  std::mutex sync_mutex_;
+  std::vector<std::shared_ptr<storage::Segment>> syncable_;
+
+  std::shared_ptr<storage::DocumentStore> store_;
+  mutable std::mutex view_mutex_;
+  std::shared_ptr<const View> view_;
+  std::shared_ptr<const void> view_token_;  // every live view holds a copy
+
+  std::mutex queue_mutex_;
+  std::deque<Waiter*> queue_;
+
+  std::mutex flusher_mutex_;
+  std::condition_variable flusher_wake_;
+  std::thread flusher_;
+  bool flusher_stop_ = false;
+  bool unsynced_ = false;
+};
+
+}  // namespace vdb::engine

@@ -1,0 +1,22 @@
+// What tests may turn inside the engine, beside the public options. Applications never see it.
+#pragma once
+
+#include <string>
+
+#include "storage/file_system.h"
+#include "vdb/database.h"
+
+namespace vdb::engine {
+
+struct EngineOptions {
+  DatabaseOptions user;
+  storage::FileSystem* fs = storage::PosixFileSystem();
+  uint64_t segment_rows_max = 0;          // 0: storage::DefaultRowCapacity
+  size_t write_buffer_bytes = 4u << 20;   // RocksDB memtable; bounds the live WAL
+  size_t tombstones_max = 8192;           // more are folded into masks; bounds the work of an open
+};
+
+/// Database::Open with the engine's own options.
+StatusOr<Database> OpenDatabase(const std::string& path, const EngineOptions& options);
+
+}  // namespace vdb::engine

@@ -1,0 +1,616 @@
+// Creating a database, opening one for writing (with recovery), opening one for reading.
+#include <chrono>
+#include <random>
+
+#include "engine/database_impl.h"
+#include "format/checksum.h"
+#include "format/status_macros.h"
+#include "storage/mask_file.h"
+#include "index/kernels/kernels.h"
+
+namespace vdb::engine {
+namespace {
+
+using format::Current;
+using format::JoinPath;
+
+constexpr uint64_t kCurrentBytesMax = 4096;
+
+std::string NewUuid() {
+  std::random_device random;
+  std::string uuid;
+  for (int i = 0; i < 4; ++i) uuid += format::Hex64(random()).substr(8);
+  return uuid;
+}
+
+std::string ParentOf(const std::string& path) {
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  const size_t slash = trimmed.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : trimmed.substr(0, slash);
+}
+
+// Names that creating a database makes in its directory.
+bool IsOurs(std::string_view name) {
+  return name == format::kLockFile || name == format::kCreatingFile ||
+         name == format::kLedgerFile || name == format::kCurrentTmpFile ||
+         name == format::kSegmentsDir || name == format::DocsDirName(1) ||
+         format::ParseManifestName(name).has_value();
+}
+
+Status WriteSmallFile(storage::FileSystem& fs, const std::string& path, std::string_view text) {
+  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, storage::OpenMode::kCreate));
+  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(text.data(), text.size()))));
+  return file->Sync();
+}
+
+}  // namespace
+
+DatabaseImpl::DatabaseImpl(std::string path, EngineOptions options)
+    : path_(std::move(path)), options_(std::move(options)),
+      view_token_(std::make_shared<int>(0)) {}
+
+DatabaseImpl::~DatabaseImpl() {
+  const Status closed = Close();
+  if (!closed.ok()) Log(LogLevel::kError, "close: " + closed.ToString());
+}
+
+void DatabaseImpl::Log(LogLevel level, const std::string& line) const {
+  if (options_.user.logger) options_.user.logger(level, line);
+}
+
+StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& path,
+                                                           const EngineOptions& options) {
+  VDB_RETURN_IF_ERROR(index::ActiveKernels().status());
+  if (options.user.unsynced_ms_max < 1 || options.user.unsynced_ms_max > 60000) {
+    return Status::InvalidArgument("unsynced_ms_max: expected 1 to 60000, found " +
+                                   std::to_string(options.user.unsynced_ms_max));
+  }
+  if (options.user.read_only && options.user.create_if_missing) {
+    return Status::InvalidArgument("read_only and create_if_missing exclude each other");
+  }
+  std::shared_ptr<DatabaseImpl> impl(new DatabaseImpl(path, options));
+  auto& fs = *options.fs;
+  VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(path));
+  bool create = false;
+  if (there) {
+    VDB_ASSIGN_OR_RETURN(const bool is_dir, fs.IsDir(path));
+    if (!is_dir) return Status::UnsupportedFormat("'" + path + "' is a file, not a database");
+    VDB_ASSIGN_OR_RETURN(const bool current, fs.Exists(impl->PathOf(format::kCurrentFile)));
+    if (current && options.user.create_if_missing && options.user.error_if_exists) {
+      impl->closed_ = true;
+      return Status::AlreadyExists("'" + path + "' holds a database already");
+    }
+    if (!current) {
+      auto ready = impl->ReadyToCreate();
+      impl->closed_ = !ready.ok();
+      VDB_RETURN_IF_ERROR(ready.status());
+      create = true;
+    }
+  } else {
+    create = true;
+  }
+  impl->closed_ = true;  // until it is open
+  if (create && !options.user.create_if_missing) {
+    return Status::NotFound("'" + path + "': there is no database; create one first "
+                            "(create_if_missing, `vdbtool create`)");
+  }
+  if (create) VDB_RETURN_IF_ERROR(impl->CreateFiles());
+  VDB_RETURN_IF_ERROR(options.user.read_only ? impl->OpenReader() : impl->OpenWriter());
+  impl->closed_ = false;
+  return impl;
+}
+
+// A directory without CURRENT: empty, or left by a creation that was interrupted, is fine. Anything
+// else must not be touched.
+StatusOr<bool> DatabaseImpl::ReadyToCreate() {
+  VDB_ASSIGN_OR_RETURN(const auto names, fs().List(path_));
+  bool creating = false, ours = false, foreign = false;
+  for (const std::string& name : names) {
+    creating |= name == format::kCreatingFile;
+    (IsOurs(name) ? ours : foreign) = true;
+  }
+  if (foreign && !ours) {
+    return Status::UnsupportedFormat("'" + path_ + "' is no database: it holds other files, and no "
+                                     "CURRENT; name an empty or a new directory");
+  }
+  const bool only_lock = names.size() == 1 && names[0] == format::kLockFile;
+  if (names.empty() || only_lock || (creating && !foreign)) return true;
+  return Status::Corruption("'" + PathOf(format::kCurrentFile) +
+                            "' is missing beside other files of a database; restore it from a copy");
+}
+
+Status DatabaseImpl::RemoveHalfMade() {
+  VDB_ASSIGN_OR_RETURN(const auto names, fs().List(path_));
+  for (const std::string& name : names) {
+    if (name == format::kLockFile || name == format::kCreatingFile) continue;
+    VDB_ASSIGN_OR_RETURN(const bool is_dir, fs().IsDir(PathOf(name)));
+    if (!is_dir) {
+      VDB_RETURN_IF_ERROR(fs().Remove(PathOf(name)));
+      continue;
+    }
+    VDB_ASSIGN_OR_RETURN(const auto inner, fs().List(PathOf(name)));
+    for (const std::string& file : inner) {
+      VDB_RETURN_IF_ERROR(fs().Remove(JoinPath(PathOf(name), file)));
+    }
+    VDB_RETURN_IF_ERROR(fs().RemoveDir(PathOf(name)));
+  }
+  return Status::Ok();
+}
+
+Status DatabaseImpl::TakeLock() {
+  if (lock_ != nullptr) return Status::Ok();
+  const std::string path = PathOf(format::kLockFile);
+  auto file = fs().Open(path, storage::OpenMode::kReadWrite);
+  if (!file.ok() && file.status().code() == StatusCode::kNotFound) {
+    file = fs().Open(path, storage::OpenMode::kCreate);
+  }
+  VDB_RETURN_IF_ERROR(file.status());
+  auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
+  if (!lock.ok()) {
+    if (lock.status().code() != StatusCode::kBusy) return lock.status();
+    auto pid = storage::ReadWholeFile(fs(), path, 64);
+    std::string holder = pid.ok() ? *pid : "";
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    return Status::Busy("'" + path_ + "' is open for writing by process " +
+                        (holder.empty() ? "(unknown)" : holder) +
+                        "; close it there, or open it read-only");
+  }
+  VDB_RETURN_IF_ERROR((*file)->Truncate(0));
+  const std::string pid = std::to_string(storage::ProcessId()) + "\n";
+  VDB_RETURN_IF_ERROR((*file)->WriteAt(0, std::as_bytes(std::span(pid))));
+  lock_file_ = std::move(*file);
+  lock_ = std::move(*lock);
+  return Status::Ok();
+}
+
+// The marker CREATING is durable before anything else and goes last, so that a directory without
+// CURRENT is known for what it is.
+Status DatabaseImpl::CreateFiles() {
+  VDB_RETURN_IF_ERROR(fs().CreateDir(path_));
+  VDB_RETURN_IF_ERROR(TakeLock());
+  VDB_RETURN_IF_ERROR(WriteSmallFile(fs(), PathOf(format::kCreatingFile), "vdb\n"));
+  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
+  VDB_RETURN_IF_ERROR(fs().SyncDir(ParentOf(path_)));
+  VDB_RETURN_IF_ERROR(RemoveHalfMade());
+
+  Manifest manifest;
+  manifest.uuid = NewUuid();
+  const std::string ledger_path = PathOf(format::kLedgerFile);
+  VDB_RETURN_IF_ERROR(storage::Ledger::Create(fs(), ledger_path, manifest.uuid));
+  VDB_RETURN_IF_ERROR(fs().CreateDir(SegmentsDir()));
+  const std::string docs = PathOf(format::DocsDirName(manifest.docs_directory));
+  VDB_RETURN_IF_ERROR(fs().CreateDir(docs));
+  VDB_ASSIGN_OR_RETURN(auto record, storage::Ledger::Read(fs(), ledger_path));
+  VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));
+  VDB_ASSIGN_OR_RETURN(auto store,
+                       storage::DocumentStore::Open({docs, &fs(), this, /*create=*/true,
+                                                     options_.write_buffer_bytes,
+                                                     options_.user.logger}));
+  storage::StoreBatch batch;
+  batch.Put(format::StateKey(), format::EncodeState({}));
+  VDB_RETURN_IF_ERROR(store->Write(batch));
+  VDB_RETURN_IF_ERROR(store->SyncLog());
+  VDB_RETURN_IF_ERROR(store->Close());
+  VDB_RETURN_IF_ERROR(ledger_->Write({}, /*clean=*/true));
+  VDB_RETURN_IF_ERROR(ledger_->Sync());
+  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
+  manifest_ = std::make_shared<Manifest>(manifest);
+  VDB_RETURN_IF_ERROR(Publish(manifest));
+  VDB_RETURN_IF_ERROR(fs().Remove(PathOf(format::kCreatingFile)));
+  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
+  ledger_.reset();
+  return Status::Ok();
+}
+
+StatusOr<format::DecodedManifest> DatabaseImpl::ReadManifestOf(const Current& current) const {
+  const std::string names[2] = {format::ManifestName(current.generation),
+                                format::ManifestTwinName(current.generation)};
+  std::string why;
+  for (const std::string& name : names) {
+    auto bytes = storage::ReadWholeFile(fs(), PathOf(name), format::kManifestBytesMax);
+    if (!bytes.ok()) {
+      why += bytes.status().message() + "; ";
+      continue;
+    }
+    if (format::Hash64(*bytes) != current.manifest_checksum) {
+      why += "'" + name + "': checksum mismatch; ";
+      continue;
+    }
+    auto decoded = format::DecodeManifest(*bytes, name);
+    if (decoded.ok() && decoded->manifest.generation != current.generation) {
+      return Status::Corruption("'" + name + "': holds generation " +
+                                std::to_string(decoded->manifest.generation));
+    }
+    if (!why.empty()) {
+      Log(LogLevel::kWarning, "reading manifest twin '" + name + "': " + why +
+                                  "restore the damaged file from its twin");
+    }
+    return decoded;
+  }
+  return Status::Corruption(why + "both copies of the live manifest are damaged; restore one from "
+                                  "a copy of the database");
+}
+
+Status DatabaseImpl::CheckPair(const format::StateRecord& state, const Manifest& manifest) const {
+  if (state.batch >= manifest.min_batch && manifest.generation >= state.min_generation) {
+    return Status::Ok();
+  }
+  return Status::Corruption(
+      "'" + path_ + "': documents and manifest do not belong together: documents are at batch " +
+      std::to_string(state.batch) + " and need generation " +
+      std::to_string(state.min_generation) + ", the manifest is generation " +
+      std::to_string(manifest.generation) + " and needs batch " +
+      std::to_string(manifest.min_batch) + "; restore the whole directory from one copy");
+}
+
+namespace {
+
+Status CheckLedger(const format::LedgerRecord& record, const format::Manifest& manifest) {
+  if (record.uuid != manifest.uuid) {
+    return Status::Corruption("'ledger': belongs to database " + record.uuid +
+                              ", the manifest to " + manifest.uuid +
+                              "; restore the whole directory from one copy");
+  }
+  if (manifest.generation < record.generation) {
+    return Status::Corruption("'CURRENT': names generation " +
+                              std::to_string(manifest.generation) + ", the ledger has seen " +
+                              std::to_string(record.generation) +
+                              "; restore the whole directory from one copy");
+  }
+  return Status::Ok();
+}
+
+Status CheckBatches(const format::LedgerRecord& record, const format::StateRecord& state) {
+  if (state.batch < record.durable_batch) {
+    return Status::Corruption("documents end at batch " + std::to_string(state.batch) +
+                              ", but batch " + std::to_string(record.durable_batch) +
+                              " was acknowledged as durable; restore the directory from a copy");
+  }
+  if (state.batch == record.batch && state.running_hash != record.running_hash) {
+    return Status::Corruption("documents at batch " + std::to_string(state.batch) +
+                              " are not those that were written (running hash); restore the "
+                              "directory from a copy");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status DatabaseImpl::OpenWriter() {
+  VDB_RETURN_IF_ERROR(TakeLock());
+  VDB_ASSIGN_OR_RETURN(
+      const std::string current_bytes,
+      storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
+  VDB_ASSIGN_OR_RETURN(const Current current, format::DecodeCurrent(current_bytes));
+  VDB_ASSIGN_OR_RETURN(const auto decoded, ReadManifestOf(current));
+  if (!decoded.writable) {
+    return Status::UnsupportedFormat("'" + path_ + "': written by a newer vdb; this one may only "
+                                     "read it (read_only)");
+  }
+  manifest_ = std::make_shared<const Manifest>(decoded.manifest);
+  const std::string ledger_path = PathOf(format::kLedgerFile);
+  VDB_ASSIGN_OR_RETURN(format::LedgerRecord record, storage::Ledger::Read(fs(), ledger_path));
+  VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest_));
+  const std::string docs = PathOf(format::DocsDirName(manifest_->docs_directory));
+  VDB_RETURN_IF_ERROR(storage::Ledger::CheckFiles(fs(), docs, record));
+
+  std::map<uint64_t, uint64_t> whole_rows;
+  if (!record.clean) VDB_RETURN_IF_ERROR(MakeTailsDurable(*manifest_, &whole_rows));
+  const format::LedgerRecord before = record;
+  record.clean = false;
+  VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));
+  VDB_ASSIGN_OR_RETURN(store_, storage::DocumentStore::Open({docs, &fs(), this, false,
+                                                             options_.write_buffer_bytes,
+                                                             options_.user.logger}));
+  VDB_ASSIGN_OR_RETURN(const auto state_bytes, store_->Get(format::StateKey()));
+  VDB_ASSIGN_OR_RETURN(state_, format::DecodeState(state_bytes.value_or("")));
+  VDB_RETURN_IF_ERROR(CheckBatches(before, state_));
+  VDB_RETURN_IF_ERROR(CheckPair(state_, *manifest_));
+
+  auto view = NewView();
+  VDB_RETURN_IF_ERROR(
+      OpenSegments(*manifest_, before.clean ? nullptr : &whole_rows, view.get()));
+  VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
+  VDB_RETURN_IF_ERROR(FinishLeftovers());
+  view->tombstones = tombstones_.size();
+  view->snapshot = store_->GetSnapshot();
+  durable_batch_ = state_.batch;
+  VDB_RETURN_IF_ERROR(WriteLedger());
+  VDB_RETURN_IF_ERROR(ledger_->Sync());
+  if (fs().Remove(PathOf(format::kCreatingFile)).ok()) {
+    VDB_RETURN_IF_ERROR(fs().SyncDir(path_));  // a creation was cut just before its last step
+  }
+  SwapView(view);
+  CollectGarbage();
+  return Status::Ok();
+}
+
+std::shared_ptr<View> DatabaseImpl::NewView() const {
+  auto view = std::make_shared<View>();
+  view->token = view_token_;
+  view->store = store_;
+  view->batch = state_.batch;
+  view->manifest = manifest_;
+  return view;
+}
+
+Status DatabaseImpl::MakeTailsDurable(const Manifest& manifest,
+                                      std::map<uint64_t, uint64_t>* whole_rows) {
+  for (const format::SegmentEntry& entry : manifest.segments) {
+    if (entry.sealed) continue;
+    const format::SegmentIdentity identity = {entry.id, entry.column_id,
+                                              manifest.FindColumn(entry.column_id)->dimension,
+                                              manifest.uuid};
+    VDB_ASSIGN_OR_RETURN(auto segment,
+                         storage::Segment::Open(fs(), SegmentsDir(), identity,
+                                                {.for_append = true, .recovering = true}));
+    VDB_ASSIGN_OR_RETURN((*whole_rows)[entry.id], segment->MakeTailDurable());
+  }
+  return Status::Ok();
+}
+
+StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
+    const format::SegmentEntry& entry, const Manifest& manifest,
+    const std::map<uint64_t, uint64_t>* whole_rows, const storage::DocumentStore& store) {
+  SegmentView view;
+  view.sealed = entry.sealed;
+  view.mark = {entry.rows, entry.key_bytes, entry.sorted_rows, entry.docno_min, entry.docno_max};
+  if (!entry.sealed) {
+    VDB_ASSIGN_OR_RETURN(const auto bytes, store.Get(format::WatermarkKey(entry.id)));
+    if (bytes) {
+      VDB_ASSIGN_OR_RETURN(view.mark, format::DecodeWatermark(*bytes));
+    }
+    if (whole_rows != nullptr && whole_rows->at(entry.id) < view.mark.rows) {
+      return Status::Corruption(
+          "'" + format::SegmentFileName(entry.id, format::SegmentFile::kRows) + "': expected " +
+          std::to_string(view.mark.rows) + " committed rows, found " +
+          std::to_string(whole_rows->at(entry.id)) +
+          " whole ones; restore the segment's files from a copy");
+    }
+  }
+  const format::SegmentIdentity identity = {entry.id, entry.column_id,
+                                            manifest.FindColumn(entry.column_id)->dimension,
+                                            manifest.uuid};
+  const bool append = !entry.sealed && !read_only();
+  VDB_ASSIGN_OR_RETURN(auto segment,
+                       storage::Segment::Open(fs(), SegmentsDir(), identity,
+                                              {.rows = view.mark.rows,
+                                               .key_bytes = view.mark.key_bytes,
+                                               .sorted_rows = view.mark.sorted_rows,
+                                               .sealed = entry.sealed,
+                                               .for_append = append,
+                                               .capacity = UsualCapacity(identity.dimension)}));
+  if (append) open_[entry.column_id] = {segment, view.mark};
+  view.segment = std::move(segment);
+  if (entry.mask_generation != 0) {
+    const auto name = format::MaskFileName(entry.id, entry.mask_generation);
+    VDB_ASSIGN_OR_RETURN(view.mask,
+                         storage::MaskFile::Open(fs(), JoinPath(SegmentsDir(), name), entry.id,
+                                                 entry.mask_checksum));
+  }
+  return view;
+}
+
+Status DatabaseImpl::OpenSegments(const Manifest& manifest,
+                                  const std::map<uint64_t, uint64_t>* whole_rows, View* view) {
+  std::map<uint32_t, std::shared_ptr<ColumnView>> columns;
+  for (const format::SegmentEntry& entry : manifest.segments) {
+    VDB_ASSIGN_OR_RETURN(SegmentView segment,
+                         OpenSegmentOf(entry, manifest, whole_rows, *view->store));
+    auto& column = columns[entry.column_id];
+    if (column == nullptr) column = std::make_shared<ColumnView>();
+    column->segments.push_back(std::move(segment));
+  }
+  for (auto& [id, column] : columns) view->columns[id] = std::move(column);
+  const std::lock_guard lock(sync_mutex_);
+  for (const auto& [id, open] : open_) syncable_.push_back(open.segment);
+  return Status::Ok();
+}
+
+// Tombstones that are not in mask files yet mark their rows dead in the view.
+Status DatabaseImpl::ApplyTombstones(View* view) {
+  std::vector<RoundTombstone> tombstones;
+  VDB_ASSIGN_OR_RETURN(auto cursor, view->store->NewCursor("T"));
+  for (; cursor->Valid(); cursor->Next()) {
+    RoundTombstone tombstone;
+    for (const char c : cursor->key().substr(1)) {
+      tombstone.docno = (tombstone.docno << 8) | static_cast<uint8_t>(c);
+    }
+    VDB_ASSIGN_OR_RETURN(tombstone.record, format::DecodeTombstone(cursor->value()));
+    tombstones.push_back(std::move(tombstone));
+  }
+  VDB_RETURN_IF_ERROR(cursor->status());
+  VDB_ASSIGN_OR_RETURN(const Masks masks, NewMasks(*view, tombstones));
+  for (auto& [id, column] : view->columns) {
+    auto changed = std::make_shared<ColumnView>(*column);
+    for (SegmentView& segment : changed->segments) {
+      const auto mask = masks.find(segment.segment->id());
+      if (mask != masks.end()) segment.mask = mask->second;
+    }
+    column = std::move(changed);
+  }
+  view->tombstones = tombstones.size();
+  if (!read_only()) {
+    for (auto& t : tombstones) tombstones_[t.docno] = std::move(t.record);
+  }
+  return Status::Ok();
+}
+
+// Keys of dropped collections, and the mark of this session: without a write RocksDB would leave one
+// more empty log behind at every open.
+Status DatabaseImpl::FinishLeftovers() {
+  storage::StoreBatch batch;
+  for (const char prefix : {'D', 'Y', 'S'}) {
+    VDB_ASSIGN_OR_RETURN(auto cursor, store_->NewCursor(std::string(1, prefix)));
+    while (cursor->Valid() && cursor->key().size() >= format::kDocumentPrefixBytes) {
+      uint32_t id = 0;
+      for (const char c : cursor->key().substr(1, 4)) id = (id << 8) | static_cast<uint8_t>(c);
+      std::string first = format::DocumentPrefix(id), past = format::DocumentPrefix(id + 1);
+      first[0] = past[0] = prefix;
+      if (id == UINT32_MAX) break;
+      if (manifest_->FindCollection(id) == nullptr) batch.DeleteRange(first, past);
+      cursor->Seek(past);
+    }
+    VDB_RETURN_IF_ERROR(cursor->status());
+  }
+  state_.min_generation = manifest_->generation;
+  batch.Put(format::StateKey(), format::EncodeState(state_));
+  VDB_RETURN_IF_ERROR(store_->Write(batch));
+  return store_->SyncLog();
+}
+
+Status DatabaseImpl::OpenReader() {
+  VDB_ASSIGN_OR_RETURN(auto view, LookAsReader());
+  SwapView(std::move(view));
+  return Status::Ok();
+}
+
+Status DatabaseImpl::Refresh() {
+  if (!read_only()) {
+    return Status::FailedPrecondition("Refresh: '" + path_ + "' is open for writing and always "
+                                      "shows its newest state");
+  }
+  VDB_RETURN_IF_ERROR(CurrentView().status());
+  return OpenReader();
+}
+
+// A busy writer may replace files between two steps of a look; then the look counts for nothing and
+// is repeated.
+StatusOr<std::shared_ptr<const View>> DatabaseImpl::LookAsReader() {
+  constexpr int kTries = 40;
+  Status last;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    auto before = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
+    auto look = TryLookAsReader();
+    if (look.ok()) return look;
+    last = look.status();
+    if (last.code() == StatusCode::kUnsupportedFormat) return last;
+    auto after = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
+    // Nobody is writing: it will not get better.
+    const bool quiet = before.ok() && after.ok() && *before == *after;
+    if (quiet && last.code() != StatusCode::kBusy && attempt >= 3) return last;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1 + attempt));
+  }
+  if (last.code() == StatusCode::kBusy) return last;
+  return Status::Busy("'" + path_ + "': no consistent look beside a busy writer in " +
+                      std::to_string(kTries) + " tries; the last one said: " + last.ToString());
+}
+
+namespace {
+
+// Files a reader holds so that the writer keeps its generation: closed (and unlocked) with the view.
+struct ReaderPin {
+  std::unique_ptr<storage::File> file;
+  std::unique_ptr<storage::FileLock> lock;
+};
+
+}  // namespace
+
+StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
+  VDB_ASSIGN_OR_RETURN(
+      const std::string current_bytes,
+      storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
+  VDB_ASSIGN_OR_RETURN(const Current current, format::DecodeCurrent(current_bytes));
+  auto pin = std::make_shared<ReaderPin>();
+  const std::string manifest_path = PathOf(format::ManifestName(current.generation));
+  auto pin_file = fs().Open(manifest_path, storage::OpenMode::kRead);
+  if (pin_file.ok()) {  // a damaged database may have lost it, and still have its twin
+    pin->file = std::move(*pin_file);
+    VDB_ASSIGN_OR_RETURN(pin->lock, pin->file->TryLock(storage::LockKind::kShared));
+    VDB_ASSIGN_OR_RETURN(const bool linked, pin->file->IsLinked());
+    if (!linked) return Status::Busy("'" + manifest_path + "' was replaced meanwhile");
+  }
+  VDB_ASSIGN_OR_RETURN(const auto decoded, ReadManifestOf(current));
+  const auto manifest = std::make_shared<const Manifest>(decoded.manifest);
+
+  VDB_ASSIGN_OR_RETURN(const auto record,
+                       storage::Ledger::Read(fs(), PathOf(format::kLedgerFile)));
+  const std::string docs = PathOf(format::DocsDirName(manifest->docs_directory));
+  if (record.generation > manifest->generation) {
+    VDB_ASSIGN_OR_RETURN(
+        const std::string now,
+        storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
+    if (now != current_bytes) return Status::Busy("'CURRENT' was replaced meanwhile");
+  }
+  VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest));
+  VDB_RETURN_IF_ERROR(storage::Ledger::CheckFiles(fs(), docs, record));
+
+  auto view = std::make_shared<View>();
+  view->token = view_token_;
+  view->pin = pin;
+  VDB_ASSIGN_OR_RETURN(view->store, storage::DocumentStore::Open({docs, &fs(), nullptr, false,
+                                                                  options_.write_buffer_bytes,
+                                                                  options_.user.logger}));
+  if (!view->store->consistent()) {
+    return Status::Busy("'" + docs + "' changed while it was opened");
+  }
+  VDB_ASSIGN_OR_RETURN(const auto state_bytes, view->store->Get(format::StateKey()));
+  VDB_ASSIGN_OR_RETURN(const auto state, format::DecodeState(state_bytes.value_or("")));
+  VDB_RETURN_IF_ERROR(CheckBatches(record, state));
+  VDB_RETURN_IF_ERROR(CheckPair(state, *manifest));
+  view->batch = state.batch;
+  view->manifest = manifest;
+  VDB_RETURN_IF_ERROR(OpenSegments(*manifest, nullptr, view.get()));
+  VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
+  view->snapshot = view->store->GetSnapshot();
+  return std::shared_ptr<const View>(std::move(view));
+}
+
+Status DatabaseImpl::Flush() {
+  if (read_only()) return Status::Ok();
+  const std::lock_guard lock(commit_mutex_);
+  VDB_RETURN_IF_ERROR(Refused());
+  return MakeDurableLocked();
+}
+
+Status DatabaseImpl::Close() {
+  {
+    const std::lock_guard lock(flusher_mutex_);
+    flusher_stop_ = true;
+  }
+  flusher_wake_.notify_all();
+  if (flusher_.joinable()) flusher_.join();
+  const std::lock_guard lock(commit_mutex_);
+  if (closed_) return Status::Ok();
+  {
+    const std::lock_guard view_lock(view_mutex_);
+    // This object and the newest view hold one each.
+    if (view_token_.use_count() > 2 || (view_ != nullptr && view_.use_count() > 1)) {
+      flusher_stop_ = false;
+      if (!read_only() && Refused().ok()) VDB_RETURN_IF_ERROR(MakeDurableLocked());
+      return Status::FailedPrecondition("'" + path_ + "': snapshots, iterators or running reads "
+                                        "are alive; end them before Close");
+    }
+  }
+  closed_ = true;
+  Status result;
+  if (!read_only()) {
+    const std::lock_guard failure_lock(failure_mutex_);
+    result = failure_;
+  }
+  if (!read_only() && result.ok()) {
+    result = MakeDurableLocked();
+    const Status flushed = result.ok() ? store_->Flush() : Status::Ok();
+    if (!flushed.ok()) Log(LogLevel::kWarning, "close: " + flushed.ToString());
+  }
+  {
+    const std::lock_guard view_lock(view_mutex_);
+    view_.reset();
+  }
+  if (!read_only()) {
+    const Status closed = store_->Close();
+    store_.reset();
+    if (result.ok()) result = closed;
+    if (result.ok()) result = WriteLedger(/*clean=*/true);
+    if (result.ok()) result = ledger_->Sync();
+  }
+  open_.clear();
+  syncable_.clear();
+  lock_.reset();
+  lock_file_.reset();
+  return result;
+}
+
+}  // namespace vdb::engine

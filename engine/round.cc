@@ -1,0 +1,248 @@
+#include "engine/round.h"
+
+#include <algorithm>
+
+#include "format/status_macros.h"
+#include "vdb/json_text.h"
+
+namespace vdb::engine {
+namespace {
+
+using Kind = WriteBatch::Kind;
+
+std::string Quoted(std::string_view key) {
+  std::string text;
+  AppendJsonString(&text, key.substr(0, 100));
+  return text;
+}
+
+bool HasColumn(const format::CollectionEntry& collection, uint32_t id) {
+  return std::any_of(collection.columns.begin(), collection.columns.end(),
+                     [id](const auto& column) { return column.id == id; });
+}
+
+bool Holds(const std::vector<uint32_t>& ids, uint32_t id) {
+  return std::binary_search(ids.begin(), ids.end(), id);
+}
+
+}  // namespace
+
+Status Round::Add(const PreparedBatch& batch, uint64_t batch_number, WriteResult* result) {
+  collection_ = view_.manifest->FindCollection(batch.collection_id);
+  if (collection_ == nullptr) {
+    return Status::NotFound("collection id " + std::to_string(batch.collection_id) +
+                            " was dropped");
+  }
+  const size_t rows = rows_.size(), tombs = tombstones_.size(), events = count_events_.size();
+  staged_.clear();
+  staged_cancels_.clear();
+  *result = {};
+  result->batch_number = batch_number;
+  for (size_t i = 0; i < batch.changes.size(); ++i) {
+    const Status applied = Apply(batch, batch.changes[i], batch_number, result);
+    if (applied.ok()) continue;
+    rows_.resize(rows);
+    tombstones_.resize(tombs);
+    count_events_.resize(events);
+    return Status(applied.code(), "collection '" + collection_->name + "', change " +
+                                      std::to_string(i) + ", key " +
+                                      Quoted(batch.changes[i].key) + ": " + applied.message());
+  }
+  for (const size_t position : staged_cancels_) rows_[position].cancelled = true;
+  for (auto& [key, document] : staged_) documents_[key] = std::move(document);
+  return Status::Ok();
+}
+
+StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
+  const auto staged = staged_.find(store_key);
+  if (staged != staged_.end()) return &staged->second;
+  Document document;
+  const auto earlier = documents_.find(store_key);
+  if (earlier != documents_.end()) {
+    document = earlier->second;
+  } else {
+    VDB_ASSIGN_OR_RETURN(const auto value, store_.Get(store_key));
+    if (value) {
+      VDB_ASSIGN_OR_RETURN(document.record, format::DecodeDocument(*value));
+      document.exists = document.stored = true;
+      document.stored_body = document.record.has_body;
+    }
+  }
+  return &(staged_[store_key] = std::move(document));
+}
+
+Status Round::CheckColumns(const PreparedChange& change) const {
+  for (const PreparedVector& vector : change.vectors) {
+    if (!HasColumn(*collection_, vector.column_id)) {
+      return Status::NotFound("its column was dropped meanwhile");
+    }
+  }
+  return Status::Ok();
+}
+
+Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
+                    uint64_t batch_number, WriteResult* result) {
+  VDB_RETURN_IF_ERROR(CheckColumns(change));
+  VDB_ASSIGN_OR_RETURN(Document* const document,
+                       Load(format::DocumentKey(batch.collection_id, change.key)));
+  switch (change.kind) {
+    case Kind::kPutIfAbsent:
+      if (document->exists) {
+        return Status::AlreadyExists("it exists, version " +
+                                     std::to_string(document->record.version));
+      }
+      break;
+    case Kind::kReplaceIfVersion:
+      if (document->exists && document->record.version != change.version) {
+        return Status::FailedPrecondition("expected version " + std::to_string(change.version) +
+                                          ", found " + std::to_string(document->record.version) +
+                                          "; read it again");
+      }
+      [[fallthrough]];
+    case Kind::kSetVector:
+    case Kind::kSetMetadata:
+      if (!document->exists) return Status::NotFound("no such document");
+      break;
+    case Kind::kPut: break;
+    case Kind::kDelete:
+      if (!document->exists) {
+        if (batch.deletes_must_exist) return Status::NotFound("no such document");
+        result->missing_count += 1;
+        return Status::Ok();
+      }
+      Retire(document);
+      count_events_.push_back({collection_->id, 0, -1});
+      document->exists = false;
+      document->body_change = BodyChange::kDelete;
+      result->deleted_count += 1;
+      return Status::Ok();
+  }
+  if (change.kind == Kind::kSetMetadata) {
+    document->record.metadata = change.metadata;
+  } else if (change.kind == Kind::kSetVector) {
+    VDB_RETURN_IF_ERROR(ApplySetVector(change, document));
+  } else {
+    VDB_RETURN_IF_ERROR(ApplyPut(change, document));
+  }
+  document->record.version = batch_number;
+  result->written_count += 1;
+  return Status::Ok();
+}
+
+// The document's present version loses its rows: those of this round are not written, those of
+// earlier rounds get a tombstone.
+void Round::Retire(Document* document) {
+  RoundTombstone tombstone = {document->record.docno, {collection_->id, {}}};
+  for (const uint32_t column : document->record.columns) {
+    const bool column_lives = HasColumn(*collection_, column);
+    if (column_lives) count_events_.push_back({collection_->id, column, -1});
+    if (!document->pending.contains(column) && column_lives) {
+      tombstone.record.columns.push_back(column);
+    }
+  }
+  for (const auto& [column, position] : document->pending) staged_cancels_.push_back(position);
+  document->pending.clear();
+  if (!tombstone.record.columns.empty()) tombstones_.push_back(std::move(tombstone));
+}
+
+void Round::AddVector(std::string_view key, const PreparedVector& vector, Document* document) {
+  document->pending[vector.column_id] = rows_.size();
+  rows_.push_back({vector.column_id,
+                   {document->record.docno, vector.norm, vector.unit, key},
+                   false});
+  auto& columns = document->record.columns;
+  columns.insert(std::lower_bound(columns.begin(), columns.end(), vector.column_id),
+                 vector.column_id);
+  count_events_.push_back({collection_->id, vector.column_id, 1});
+}
+
+Status Round::ApplyPut(const PreparedChange& change, Document* document) {
+  if (document->exists) {
+    Retire(document);
+  } else {
+    count_events_.push_back({collection_->id, 0, 1});
+  }
+  document->exists = true;
+  document->record = {};
+  document->record.docno = next_docno_++;
+  document->record.metadata = change.metadata;
+  document->record.has_body = change.body.has_value();
+  document->body_change = change.body ? BodyChange::kSet : BodyChange::kDelete;
+  document->body = change.body.value_or(std::string_view());
+  for (const PreparedVector& vector : change.vectors) AddVector(change.key, vector, document);
+  return Status::Ok();
+}
+
+Status Round::ApplySetVector(const PreparedChange& change, Document* document) {
+  const uint32_t column = change.vectors.front().column_id;
+  if (!Holds(document->record.columns, column)) {
+    AddVector(change.key, change.vectors.front(), document);
+    return Status::Ok();
+  }
+  std::vector<PreparedVector> vectors = {change.vectors.front()};
+  VDB_RETURN_IF_ERROR(MoveOtherVectors(change.key, column, *document, &vectors));
+  Retire(document);
+  document->record.docno = next_docno_++;
+  document->record.columns.clear();
+  for (const PreparedVector& vector : vectors) AddVector(change.key, vector, document);
+  return Status::Ok();
+}
+
+Status Round::MoveOtherVectors(std::string_view key, uint32_t but_column, const Document& from,
+                               std::vector<PreparedVector>* vectors) const {
+  for (const uint32_t column : from.record.columns) {
+    if (column == but_column || !HasColumn(*collection_, column)) continue;
+    const auto pending = from.pending.find(column);
+    if (pending != from.pending.end()) {
+      const storage::NewRow& row = rows_[pending->second].row;
+      vectors->push_back({column, row.unit, row.norm});
+      continue;
+    }
+    VDB_ASSIGN_OR_RETURN(const RowAddress address,
+                         FindRow(view_.FindColumn(column), from.record.docno));
+    if (address.segment == nullptr) {
+      return Status::Corruption("key " + Quoted(key) + ": its row in column id " +
+                                std::to_string(column) + " is missing; run `vdbtool verify`");
+    }
+    const storage::Segment& segment = *address.segment->segment;
+    VDB_RETURN_IF_ERROR(segment.CheckRow(address.row, address.segment->mark.key_bytes));
+    vectors->push_back({column, segment.rows() + address.row * segment.identity().dimension,
+                        segment.records()[address.row].norm});
+  }
+  return Status::Ok();
+}
+
+std::map<uint32_t, std::vector<storage::NewRow>> Round::RowsByColumn() const {
+  std::map<uint32_t, std::vector<storage::NewRow>> by_column;
+  for (const Row& row : rows_) {
+    if (!row.cancelled) by_column[row.column_id].push_back(row.row);
+  }
+  return by_column;
+}
+
+std::map<uint32_t, std::map<uint32_t, int64_t>> Round::CountChanges() const {
+  std::map<uint32_t, std::map<uint32_t, int64_t>> changes;
+  for (const CountEvent& event : count_events_) {
+    changes[event.collection_id][event.column_id] += event.change;
+  }
+  return changes;
+}
+
+void Round::EmitDocuments(storage::StoreBatch* batch) const {
+  for (const auto& [key, document] : documents_) {
+    std::string body_key = key;
+    body_key[0] = 'Y';
+    if (document.exists) {
+      batch->Put(key, format::EncodeDocument(document.record));
+    } else if (document.stored) {
+      batch->Delete(key);
+    }
+    if (document.body_change == BodyChange::kSet) {
+      batch->Put(body_key, document.body);
+    } else if (document.body_change == BodyChange::kDelete && document.stored_body) {
+      batch->Delete(body_key);
+    }
+  }
+}
+
+}  // namespace vdb::engine

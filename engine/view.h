@@ -1,0 +1,57 @@
+// View: what one read sees. Made under the commit mutex, swapped as one pointer, immutable.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "format/manifest.h"
+#include "storage/delete_mask.h"
+#include "storage/rocksdb/document_store.h"
+#include "storage/segment.h"
+
+namespace vdb::engine {
+
+/// A segment up to its watermark, with its dead rows.
+struct SegmentView {
+  std::shared_ptr<const storage::Segment> segment;
+  format::WatermarkRecord mark;
+  std::shared_ptr<const storage::DeleteMask> mask;  // null: none is dead
+  bool sealed = false;
+};
+
+/// The segments of one column, ascending by id; the last may be open.
+struct ColumnView {
+  std::vector<SegmentView> segments;
+};
+
+class View {
+ public:
+  // Declared first, so that they outlive what refers to them.
+  std::shared_ptr<const void> token;                // the database counts its live views by it
+  std::shared_ptr<const void> pin;                  // readers: keeps the generation's files
+  std::shared_ptr<storage::DocumentStore> store;
+
+  uint64_t batch = 0;
+  uint64_t tombstones = 0;
+  std::shared_ptr<const format::Manifest> manifest;
+  std::shared_ptr<const storage::StoreSnapshot> snapshot;
+  std::map<uint32_t, std::shared_ptr<const ColumnView>> columns;  // by id; absent: never filled
+
+  const ColumnView* FindColumn(uint32_t id) const {
+    const auto found = columns.find(id);
+    return found == columns.end() ? nullptr : found->second.get();
+  }
+};
+
+/// A row of a column: where a docno lives.
+struct RowAddress {
+  const SegmentView* segment = nullptr;
+  uint64_t row = 0;
+};
+
+/// The row of `docno` in a column, or a null segment.
+StatusOr<RowAddress> FindRow(const ColumnView* column, uint64_t docno);
+
+}  // namespace vdb::engine
