@@ -1,6 +1,6 @@
 // The names of the files of a database directory: built and parsed here and nowhere else.
 //
-//   LOCK  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
+//   LOCK  CREATING  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
 //   docs-000001/   segments/000007.{npy,rows,keys,sums,order}  segments/000007.del-000043
 #pragma once
 
@@ -15,6 +15,7 @@ inline constexpr std::string_view kLockFile = "LOCK";
 inline constexpr std::string_view kCurrentFile = "CURRENT";
 inline constexpr std::string_view kCurrentTmpFile = "CURRENT.tmp";
 inline constexpr std::string_view kLedgerFile = "ledger";
+inline constexpr std::string_view kCreatingFile = "CREATING";  // only while a database is made
 inline constexpr std::string_view kSegmentsDir = "segments";
 
 /// The files of a segment.

@@ -10,57 +10,52 @@
 //  - *Screening* results (screen_dots) may differ between levels within ScreenErrorBound. They only
 //    pick candidates.
 //
+// Exact-order results assume the processor's standard float mode (round to nearest, denormals kept).
+// An application may have changed its threads' mode (-ffast-math does); code that promises equal
+// bits holds a ScopedFloatMode meanwhile.
+//
 // Threads: all kernels are pure functions. No alignment is required of any pointer.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "index/kernels/kernel_table.h"
 #include "vdb/status.h"
 
 namespace vdb::index {
 
-struct Kernels {
-  const char* name;  ///< "scalar", "avx2", "avx512"
-
-  /// sum over i of double(a[i]) * double(b[i]), exact order.
-  double (*dot_exact)(const float* a, const float* b, size_t dimension);
-
-  /// sum over i of (norm * double(u[i]) - double(q[i]))^2, exact order; every operation rounded by
-  /// itself (no fusing): x = norm * u; d = x - q; s = d * d; lane += s.
-  double (*squared_l2_exact)(const float* u, double norm, const float* q, size_t dimension);
-
-  /// sum over i of double(a[i])^2, exact order.
-  double (*sum_squares)(const float* a, size_t dimension);
-
-  /// out[r] = float32 dot of rows[r*dimension ..] and q, for r in [0, row_count); any order with at
-  /// least 16 independent chains. |out[r] - true| <= ScreenErrorBound(dimension) * |row| * |q|
-  /// + ScreenUnderflow(dimension).
-  void (*screen_dots)(const float* rows, size_t row_count, size_t dimension, const float* q,
-                      float* out);
-
-  /// Positions i in [0, count) with !(scores[i] < threshold), ascending, into `out` (room for
-  /// `count`); returns how many.
-  size_t (*find_at_least)(const float* scores, size_t count, float threshold, uint32_t* out);
-
-  /// dst[i] = float(src[i] * scale), the product rounded once to double, then once to float.
-  void (*scale_to_float)(const float* src, double scale, float* dst, size_t dimension);
-
-  /// Index of the first element that is not finite, or `count`.
-  size_t (*find_not_finite)(const float* values, size_t count);
-};
-
 /// Relative bound for screen_dots, float rounding included; see kernels.cc for the derivation.
 double ScreenErrorBound(size_t dimension);
 
-/// Absolute bound that covers denormal products, also where the caller's thread flushes them.
+/// Relative bound, of the same form, for a float32 dot product summed in any order whatever, fused
+/// or not: what a matrix product of a BLAS obeys.
+double AnyOrderErrorBound(size_t dimension);
+
+/// Absolute bound that covers denormal inputs and products, also where the caller's thread flushes
+/// them, for vectors whose elements are at most 2 in magnitude (beyond: times that magnitude).
 double ScreenUnderflow(size_t dimension);
 
 /// The table in use. kInvalidArgument if VDB_SIMD_LEVEL names a level that does not exist or that
 /// this machine cannot run. Read once; the answer does not change during the process.
 StatusOr<const Kernels*> ActiveKernels();
 
+/// What ActiveKernels answers where VDB_SIMD_LEVEL has the value `forced`; nullptr or "": not set.
+StatusOr<const Kernels*> SelectKernels(const char* forced);
+
 /// A level by name, for tests and benches; nullptr if unknown or not runnable here.
 const Kernels* KernelsByName(const char* name);
+
+/// The standard float mode for the calling thread while it lives, then the former one again.
+class ScopedFloatMode {
+ public:
+  ScopedFloatMode();
+  ~ScopedFloatMode();
+  ScopedFloatMode(const ScopedFloatMode&) = delete;
+  ScopedFloatMode& operator=(const ScopedFloatMode&) = delete;
+
+ private:
+  uint32_t saved_;
+};
 
 }  // namespace vdb::index

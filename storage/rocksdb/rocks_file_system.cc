@@ -53,11 +53,12 @@ class WritableFile final : public rocksdb::FSWritableFile {
     if (id_) {
       const Status barrier = watcher_->BeforeLogAppend();
       if (!barrier.ok()) return ToRocks(barrier);
-      hash_.Update(data.data(), data.size());
     }
     const Status written =
         file_->WriteAt(size_, std::as_bytes(std::span(data.data(), data.size())));
     if (!written.ok()) return ToRocks(written);
+    const std::lock_guard lock(mutex_);
+    if (id_) hash_.Update(data.data(), data.size());
     size_ += data.size();
     return IOStatus::OK();
   }
@@ -72,17 +73,24 @@ class WritableFile final : public rocksdb::FSWritableFile {
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
     if (file_ == nullptr) return IOStatus::OK();
+    format::TrackedFile before;  // what this sync covers at the least
+    {
+      const std::lock_guard lock(mutex_);
+      if (id_) before = {id_->kind, id_->number, size_, hash_.Digest64()};
+    }
     const Status synced = file_->Sync();
     if (!synced.ok()) return ToRocks(synced);
-    if (id_) watcher_->FileSynced({id_->kind, id_->number, size_, hash_.Digest64()});
+    if (id_) watcher_->FileSynced(before);
     return IOStatus::OK();
   }
+  bool IsSyncThreadSafe() const override { return true; }
   uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
 
  private:
   std::unique_ptr<File> file_;
   RocksWatcher* watcher_;
   std::optional<RocksFileId> id_;
+  std::mutex mutex_;
   format::StreamingHash hash_;
   uint64_t size_ = 0;
 };

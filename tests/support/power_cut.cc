@@ -43,8 +43,9 @@ std::string CutPolicy::ToString() const {
 
 std::vector<CutPolicy> AllPolicies(uint64_t seed) {
   using P = CutPolicy::Pending;
-  return {{P::kNone, P::kNone, seed}, {P::kAll, P::kAll, seed},      {P::kNone, P::kAll, seed},
-          {P::kAll, P::kNone, seed},  {P::kPrefix, P::kPrefix, seed}, {P::kRandom, P::kRandom, seed}};
+  return {{P::kNone, P::kNone, seed},     {P::kAll, P::kAll, seed},
+          {P::kNone, P::kAll, seed},      {P::kAll, P::kNone, seed},
+          {P::kPrefix, P::kPrefix, seed}, {P::kRandom, P::kRandom, seed}};
 }
 
 DiskModel::DiskModel() { dirs_[kRootDir] = {}; }
@@ -143,8 +144,9 @@ std::string DiskModel::Contents(const FileState& file, CutPolicy::Pending keep, 
     for (size_t i = 0; i < count; ++i) {
       PendingWrite write = file.pending[i];
       if (i + 1 == count && !write.truncate) {  // torn at a border of the disk, not of the write
-        const uint64_t border = (write.offset + Below(&random, write.bytes.size() + 1)) / unit * unit;
         const uint64_t past = write.offset + write.bytes.size();
+        const uint64_t border =
+            (write.offset + Below(&random, write.bytes.size() + 1)) / unit * unit;
         const bool whole = Below(&random, 2) == 0 || border <= write.offset;
         write.bytes.resize((whole ? past : border) - write.offset);
       }

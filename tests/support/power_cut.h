@@ -1,10 +1,11 @@
 // DiskModel: what a disk may hold after a power loss, by the strictest reading of POSIX.
 //
 //  - A file has durable contents (as of its last sync) and pending writes and truncations since.
-//  - A directory has durable names and pending changes of names since its last sync. Syncing a file
-//    does not make its name durable; a rename or removal without a sync of its directory may be lost.
-//  - After a cut any of the pending writes may be there: none, all, the first few, or any subset, torn
-//    at the borders of 512-byte sectors or 4 KiB pages. Of the pending changes of names of a
+//  - A directory has durable names and pending changes of names since its last sync. Syncing a
+//    file does not make its name durable; a rename or removal without a sync of its directory may
+//    be lost.
+//  - After a cut any of the pending writes may be there: none, all, the first few, or any subset,
+//    torn at the borders of 512-byte sectors or 4 KiB pages. Of the pending changes of names of a
 //    directory, the first few are there.
 //
 // The strictness is the point: ext4 in its default mode keeps more than this; nothing keeps less.

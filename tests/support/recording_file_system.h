@@ -1,12 +1,12 @@
-// RecordingFileSystem: wraps a FileSystem on a real directory and records every operation that changes
-// something, in one global order and with its data, RocksDB's included (the engine routes them
-// through the same seam). A hook sees each operation before it happens and can fail it, cut it short,
-// skip it, or kill the process. power_cut.h turns the log into what a disk may hold after a power
-// loss.
+// RecordingFileSystem: wraps a FileSystem on a real directory and records every operation that
+// changes something, in one global order and with its data, RocksDB's included (the engine routes
+// them through the same seam). A hook sees each operation before it happens and can fail it, cut it
+// short, skip it, or kill the process. power_cut.h turns the log into what a disk may hold after a
+// power loss.
 //
-// Paths in the log are relative to `root`; operations outside of it pass through unrecorded. Files are
-// known by a number that stays with the file through renames and after its removal. Directories are
-// never renamed (the engine does not; it would end the test).
+// Paths in the log are relative to `root`; operations outside of it pass through unrecorded. Files
+// are known by a number that stays with the file through renames and after its removal. Directories
+// are never renamed (the engine does not; it would end the test).
 // Threads: safe. One lock covers an operation and its entry, so that the log is the true order.
 #pragma once
 
@@ -116,8 +116,8 @@ Log DurableImage(const std::string& root);
 
 /// Fails operation number `at`, and with `forever` every one after it, with this error.
 Hook FailAt(size_t at, Status status, bool forever);
-/// From operation number `at` on, whatever needs space fails with kResourceExhausted; a write leaves
-/// half of its bytes. Removing, renaming and syncing still work.
+/// From operation number `at` on, whatever needs space fails with kResourceExhausted; a write
+/// leaves half of its bytes. Removing, renaming and syncing still work.
 Hook FullDiskFrom(size_t at);
 
 }  // namespace vdb::testing
