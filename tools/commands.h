@@ -1,0 +1,91 @@
+// The commands of vdbtool: their arguments, and one function each. vdbtool.cc fills the arguments from
+// the command line. A function returns the exit code, or the Status that main prints.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vdb/status.h"
+
+namespace vdb::tools {
+
+/// What every command has.
+struct CommonArgs {
+  std::string database;
+  bool json = false;
+};
+
+struct CreateArgs : CommonArgs {};
+StatusOr<int> RunCreate(const CreateArgs& args);
+
+struct ImportArgs : CommonArgs {
+  std::string collection;
+  std::string file;
+  std::optional<std::string> column;
+  std::optional<std::string> metric;
+  std::string model;
+  std::string keys_file;
+  uint64_t batch_rows = 1000;
+};
+StatusOr<int> RunImport(const ImportArgs& args);
+
+struct PutArgs : CommonArgs {
+  std::string collection;
+  std::string key;
+  std::string metadata;
+  std::optional<std::string> body;
+  std::string body_file;
+  std::vector<std::string> vectors;  // COLUMN=1,2,3
+  std::string metric = "cosine";
+};
+StatusOr<int> RunPut(const PutArgs& args);
+
+struct KeyArgs : CommonArgs {
+  std::string collection;
+  std::string key;
+};
+StatusOr<int> RunGet(const KeyArgs& args);
+StatusOr<int> RunDelete(const KeyArgs& args);
+
+struct DropArgs : CommonArgs {
+  std::string collection;
+};
+StatusOr<int> RunDrop(const DropArgs& args);
+
+struct ColumnArgs : CommonArgs {
+  std::string collection;
+  std::string column;
+  uint32_t dimension = 0;
+  std::string metric = "cosine";
+  std::string model;
+};
+StatusOr<int> RunColumnAdd(const ColumnArgs& args);
+StatusOr<int> RunColumnDrop(const ColumnArgs& args);
+StatusOr<int> RunColumnDefault(const ColumnArgs& args);
+
+struct SearchArgs : CommonArgs {
+  std::string collection;
+  std::optional<std::string> queries_file;
+  std::optional<std::string> like;
+  size_t k = 10;
+  std::string column;
+  uint32_t threads = 0;
+  bool exact = false;
+};
+StatusOr<int> RunSearch(const SearchArgs& args);
+
+struct ListArgs : CommonArgs {};
+StatusOr<int> RunList(const ListArgs& args);
+
+struct StatsArgs : CommonArgs {
+  bool no_hash = false;
+};
+StatusOr<int> RunStats(const StatsArgs& args);
+
+struct VerifyArgs : CommonArgs {};
+StatusOr<int> RunVerify(const VerifyArgs& args);
+
+}  // namespace vdb::tools

@@ -1,0 +1,109 @@
+#include "tools/common.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "vdb/json_text.h"
+
+namespace vdb::tools {
+namespace {
+
+void PrintToStderr(const std::string& line) { fwrite(line.data(), 1, line.size(), stderr); }
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+DatabaseOptions WithLogger() {
+  DatabaseOptions options;
+  options.logger = [](LogLevel level, std::string_view line) {
+    if (level == LogLevel::kWarning) PrintError("warning: " + std::string(line));
+    if (level == LogLevel::kError) PrintError(line);
+  };
+  return options;
+}
+
+}  // namespace
+
+StatusOr<Database> OpenForReading(const std::string& path) {
+  DatabaseOptions options = WithLogger();
+  options.read_only = true;
+  return Database::Open(path, options);
+}
+
+StatusOr<Database> OpenForWriting(const std::string& path) {
+  return Database::Open(path, WithLogger());
+}
+
+Metric MetricFromName(std::string_view name) {
+  if (name == MetricName(Metric::kDot)) return Metric::kDot;
+  if (name == MetricName(Metric::kL2)) return Metric::kL2;
+  return Metric::kCosine;
+}
+
+void PrintError(std::string_view message) {
+  std::string line = "vdbtool: ";
+  for (const char c : message) {
+    if (!IsControl(c)) {
+      line += c;
+      continue;
+    }
+    std::string escaped;
+    AppendJsonString(&escaped, {&c, 1});
+    line += c == 0x7F ? "\\u007f" : escaped.substr(1, escaped.size() - 2);
+  }
+  PrintToStderr(line + '\n');
+}
+
+void Print(std::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
+
+std::string Printable(std::string_view bytes) {
+  bool plain = IsValidUtf8(bytes);
+  for (size_t i = 0; plain && i < bytes.size(); ++i) plain = !IsControl(bytes[i]);
+  if (plain) return std::string(bytes);
+  std::string text;
+  AppendJsonString(&text, bytes);
+  return text;
+}
+
+std::string Padded(std::string text, size_t width) {
+  if (text.size() < width) text.append(width - text.size(), ' ');
+  return text;
+}
+
+ProgressLine::ProgressLine(bool unit_bytes)
+    : is_terminal_(isatty(STDERR_FILENO) != 0), unit_bytes_(unit_bytes) {}
+
+ProgressLine::~ProgressLine() {
+  if (is_shown_) PrintToStderr("\r\033[K");
+}
+
+ProgressCallback ProgressLine::Callback() {
+  if (!is_terminal_) return {};
+  return [this](const Progress& progress) {
+    Show(progress);
+    return true;
+  };
+}
+
+void ProgressLine::Show(const Progress& progress) {
+  const Clock::time_point now = Clock::now();
+  if (is_shown_ && now - last_ < std::chrono::milliseconds(100)) return;
+  last_ = now;
+  is_shown_ = true;
+  const double seconds = std::chrono::duration<double>(now - begin_).count();
+  const double unit = unit_bytes_ ? 1e6 : 1;
+  const char* name = unit_bytes_ ? " MB" : "";
+  const double done = static_cast<double>(progress.done_count) / unit;
+  const double total = static_cast<double>(progress.total_count) / unit;
+  char figures[128];
+  if (progress.total_count > 0) {
+    snprintf(figures, sizeof(figures), ": %3.0f %%  %.0f of %.0f%s  %.0f%s/s", 100 * done / total,
+             done, total, name, done / seconds, name);
+  } else {
+    snprintf(figures, sizeof(figures), ": %.0f%s  %.0f%s/s", done, name, done / seconds, name);
+  }
+  PrintToStderr("\r\033[K" + std::string(progress.stage) + figures);
+}
+
+}  // namespace vdb::tools

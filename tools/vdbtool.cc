@@ -1,0 +1,195 @@
+// vdbtool: the admin tool. This file has the command table, the command line and the exit codes; each
+// command stands in a cmd_*.cc. Exit codes: 0 done, 1 failed or not found, 2 usage.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tools/commands.h"
+#include "tools/common.h"
+#include "vdb/version.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VDB_TOOL_SANITIZED 1
+#else
+#define VDB_TOOL_SANITIZED 0
+#endif
+
+#if !VDB_TOOL_SANITIZED
+// OpenBLAS makes a pool of threads when it is loaded, which vdb does not use: it calls OpenBLAS from
+// threads of its own. In a static program only .preinit_array comes before that.
+static void KeepBlasSingleThreaded(int, char**, char**) { setenv("OPENBLAS_NUM_THREADS", "1", 0); }
+__attribute__((section(".preinit_array"), used)) static void (*const kBeforeBlas)(int, char**, char**) =
+    KeepBlasSingleThreaded;
+#endif
+
+namespace vdb::tools {
+namespace {
+
+/// What to run; set by the subcommand that was given.
+using Run = std::function<StatusOr<int>()>;
+
+// A subcommand with its DB argument and --json. Its arguments live as long as the command line.
+template <typename Args>
+struct Command {
+  CLI::App* app;
+  std::shared_ptr<Args> args = std::make_shared<Args>();
+
+  Command(CLI::App* parent, const char* name, const char* help, Run* run,
+          StatusOr<int> (*function)(const Args&))
+      : app(parent->add_subcommand(name, help)) {
+    app->add_option("DB", args->database, "Directory of the database")->required();
+    app->add_flag("--json", args->json, "Print JSON");
+    app->callback([run, function, args = args] { *run = [=] { return function(*args); }; });
+  }
+  Command& Collection() {
+    app->add_option("COLLECTION", args->collection, "Name of the collection")->required();
+    return *this;
+  }
+  Command& Key() {
+    app->add_option("KEY", args->key, "Key of the document; put -- before one that begins with -")
+        ->required();
+    return *this;
+  }
+};
+
+CLI::Option* AddMetric(CLI::App* app, std::string* metric) {
+  return app->add_option("--metric", *metric, "cosine (default), dot or l2, of a column that is made")
+      ->check(CLI::IsMember({"cosine", "dot", "l2"}));
+}
+
+void AddImport(CLI::App* parent, Run* run) {
+  Command<ImportArgs> command(parent, "import",
+                              "Import documents (.jsonl) or vectors (.npy, .fvecs) into a collection",
+                              run, RunImport);
+  command.Collection();
+  CLI::App* app = command.app;
+  ImportArgs* args = command.args.get();
+  app->add_option("FILE", args->file, "A .jsonl, .ndjson, .npy or .fvecs file")->required();
+  app->add_option("--column", args->column, "Column of .npy and .fvecs vectors (default: vector)");
+  app->add_option("--metric", args->metric,
+                  "cosine (default), dot or l2, of columns that the import makes")
+      ->check(CLI::IsMember({"cosine", "dot", "l2"}));
+  app->add_option("--model", args->model, "Model tag of columns that the import makes");
+  app->add_option("--keys", args->keys_file,
+                  "Keys of .npy and .fvecs rows: a key a line, or a JSON string a line "
+                  "(default: the row number)");
+  app->add_option("--batch-rows", args->batch_rows, "Documents committed and synced together (1000)")
+      ->check(CLI::PositiveNumber);
+}
+
+void AddPut(CLI::App* parent, Run* run) {
+  Command<PutArgs> command(parent, "put", "Insert or replace one document", run, RunPut);
+  command.Collection().Key();
+  CLI::App* app = command.app;
+  PutArgs* args = command.args.get();
+  app->add_option("--metadata", args->metadata, "A JSON object");
+  auto* body = app->add_option("--body", args->body, "The body");
+  app->add_option("--body-file", args->body_file, "File with the body, - for stdin")->excludes(body);
+  app->add_option("--vector", args->vectors, "COLUMN=1,2,3; may be given once per column")
+      ->allow_extra_args(false);
+  AddMetric(app, &args->metric);
+}
+
+void AddSearch(CLI::App* parent, Run* run) {
+  Command<SearchArgs> command(parent, "search", "Find the nearest documents", run, RunSearch);
+  command.Collection();
+  CLI::App* app = command.app;
+  SearchArgs* args = command.args.get();
+  auto* from = app->add_option_group("queries", "Where the queries come from");
+  from->add_option("--queries", args->queries_file,
+                   "A .fvecs, .npy or .jsonl file (a JSON array a line), - for such lines on stdin");
+  from->add_option("--like", args->like, "The vector of the document of this key, itself left out");
+  from->require_option(1);
+  app->add_option("-k", args->k, "Hits wanted per query (10)");
+  app->add_option("--column", args->column, "Vector column (default: the collection's default)");
+  app->add_flag("--exact", args->exact, "Compare with every row (today every search does)");
+  app->add_option("--threads", args->threads, "Threads to use (default: as many as pay)");
+}
+
+void AddColumn(CLI::App* parent, Run* run) {
+  CLI::App* column = parent->add_subcommand("column", "Add, drop or choose a vector column");
+  column->require_subcommand(1);
+  const auto add_name = [](Command<ColumnArgs>& command) {
+    command.Collection();
+    command.app->add_option("COLUMN", command.args->column, "Name of the column")->required();
+  };
+  Command<ColumnArgs> add(column, "add", "Add a column to a collection", run, RunColumnAdd);
+  add_name(add);
+  add.app->add_option("--dimension", add.args->dimension, "1 to 65535")->required();
+  AddMetric(add.app, &add.args->metric);
+  add.app->add_option("--model", add.args->model, "Model tag");
+  Command<ColumnArgs> drop(column, "drop", "Drop a column and its vectors", run, RunColumnDrop);
+  add_name(drop);
+  Command<ColumnArgs> choose(column, "default", "Make a column the one that searches use", run,
+                             RunColumnDefault);
+  add_name(choose);
+}
+
+void AddCommands(CLI::App* app, Run* run) {
+  Command<CreateArgs>(app, "create", "Create an empty database", run, RunCreate);
+  AddImport(app, run);
+  AddPut(app, run);
+  Command<KeyArgs>(app, "get", "Print one document", run, RunGet).Collection().Key();
+  Command<KeyArgs>(app, "delete", "Delete one document", run, RunDelete).Collection().Key();
+  Command<DropArgs>(app, "drop", "Drop a collection with all its documents", run, RunDrop)
+      .Collection();
+  AddColumn(app, run);
+  AddSearch(app, run);
+  Command<ListArgs>(app, "list", "List collections and columns", run, RunList);
+  Command<StatsArgs> stats(app, "stats", "Print figures and the content hash", run, RunStats);
+  stats.app->add_flag("--no-hash", stats.args->no_hash,
+                      "Leave the content hash out, which reads everything");
+  Command<VerifyArgs>(app, "verify", "Check every checksum, and documents against rows", run,
+                      RunVerify);
+}
+
+int ParseAndRun(int argc, char** argv) {
+  CLI::App app("vdbtool: create, fill, search and check vdb databases", "vdbtool");
+  app.set_version_flag("--version", std::string("vdbtool ") + kLibraryVersion);
+  app.require_subcommand(1);
+  Run run;
+  AddCommands(&app, &run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    PrintError(std::string(error.what()) + "; see `vdbtool --help` and `vdbtool COMMAND --help`");
+    return kUsage;
+  }
+  const StatusOr<int> code = run();
+  if (code.ok()) return *code;
+  PrintError(code.status().message());
+  return kFailed;
+}
+
+int Main(int argc, char** argv) {
+  int code = kFailed;
+  try {
+    code = ParseAndRun(argc, argv);
+  } catch (const std::exception& error) {
+    PrintError(std::string("unexpected: ") + error.what());
+  }
+  if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+    PrintError("stdout: not everything could be written");
+    if (code == kDone) code = kFailed;
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace vdb::tools
+
+int main(int argc, char** argv) {
+  const int code = vdb::tools::Main(argc, argv);
+#if VDB_TOOL_SANITIZED
+  return code;  // so that leaks are looked for
+#else
+  _exit(code);  // databases are closed: nothing is left that destructors would have to do
+#endif
+}
