@@ -317,6 +317,8 @@ Status DatabaseImpl::OpenWriter() {
   view->tombstones = tombstones_.size();
   view->snapshot = store_->GetSnapshot();
   durable_batch_ = state_.batch;
+  VDB_ASSIGN_OR_RETURN(const size_t torn, ledger_->ClearDamagedSlots());
+  if (torn > 0) Log(LogLevel::kWarning, "ledger: emptied " + std::to_string(torn) + " torn slots");
   VDB_RETURN_IF_ERROR(WriteLedger());
   VDB_RETURN_IF_ERROR(ledger_->Sync());
   if (fs().Remove(PathOf(format::kCreatingFile)).ok()) {

@@ -184,9 +184,28 @@ Status Ledger::BeforeSwitch(uint64_t manifest_number) {
 
 Status Ledger::BeforeRemove(TrackedKind kind, uint64_t number) {
   const std::lock_guard lock(mutex_);
-  if (tracked_.erase({kind, number}) == 0) return Status::Ok();
-  VDB_RETURN_IF_ERROR(WriteLocked());
-  return SyncLocked();
+  const auto found = tracked_.find({kind, number});
+  if (found == tracked_.end()) return Status::Ok();
+  const Tracked kept = found->second;
+  tracked_.erase(found);
+  Status told = WriteLocked();
+  if (told.ok()) told = SyncLocked();
+  if (!told.ok()) tracked_[{kind, number}] = kept;  // RocksDB will ask again
+  return told;
+}
+
+StatusOr<size_t> Ledger::ClearDamagedSlots() {
+  const std::lock_guard lock(mutex_);
+  std::string bytes(format::kLedgerSlots * format::kLedgerSlotBytes, '\0');
+  VDB_ASSIGN_OR_RETURN(const size_t read, file_->ReadAt(0, bytes.data(), bytes.size()));
+  bytes.resize(read);
+  const auto damaged = format::DamagedLedgerSlots(bytes);
+  const std::string empty(format::kLedgerSlotBytes, '\0');
+  for (const size_t slot : damaged) {
+    dirty_ = true;
+    VDB_RETURN_IF_ERROR(file_->WriteAt(slot * format::kLedgerSlotBytes, AsBytes(empty)));
+  }
+  return damaged.size();
 }
 
 }  // namespace vdb::storage

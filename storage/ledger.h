@@ -45,6 +45,9 @@ class Ledger {
     uint64_t generation = 0;
   };
   Status Write(const Values& values, bool clean = false);
+  /// A crash while a record was written tears its slot; the records before it count. Empties such
+  /// slots (durable with the next Sync), so that Verify does not take them for damage for ever.
+  StatusOr<size_t> ClearDamagedSlots();
   /// Make the last record written durable, if it is not.
   Status Sync();
 
