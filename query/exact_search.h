@@ -1,13 +1,16 @@
 // Exact nearest-neighbour search over mapped rows: screen in float32, rescore in the documented order.
 //
-// Every row gets a cheap float32 score with a rigorous error bound. Rows whose upper bound reaches
-// the k-th best score so far are scored again in double (kernels.h, exact order), and enter a bounded
-// heap ordered by (score descending, docno ascending). What is skipped is proven to lie below the
-// k-th, so the answer equals brute force in the documented score, ties included, whatever the number
-// of threads, the SIMD level, the split into segments or the size of the batch.
+// Every row gets a cheap float32 score with a rigorous error bound (screen_limit.h). Rows whose upper
+// bound reaches the k-th best score so far are scored again in double (kernels.h, exact order), and
+// enter a bounded heap ordered by (score descending, docno ascending). What is skipped is proven to
+// lie below the k-th, so the answer equals brute force in the documented score, ties included,
+// whatever the number of threads, the SIMD level, the split into segments or the size of the batch.
 //
 // Scores. cosine: dot_exact(u, q) / |q|, |q| = sqrt(sum_squares(q)). dot: norm * dot_exact(u, q).
-// L2: -squared_l2_exact(u, norm, q).
+// L2: 0 - squared_l2_exact(u, norm, q).
+//
+// The proof needs rows as they are stored: of length 1 within kRowLengthSlack, or zero. Rows from
+// damaged bytes are never a reason to crash or hang, but may be missing from an answer.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <vector>
 
 #include "format/row_record.h"
+#include "index/kernels/kernel_table.h"
 #include "storage/delete_mask.h"
 #include "vdb/status.h"
 #include "vdb/types.h"
@@ -43,13 +47,21 @@ struct ExactSearchInput {
   uint32_t dimension = 0;
   Metric metric = Metric::kCosine;
   MatrixView queries;         ///< validated: dimension fits, finite, nonzero under cosine
-  size_t k = 10;
+  size_t k = 10;              ///< more than kSearchKMax is answered like kSearchKMax
   uint32_t thread_count = 0;  ///< 0: decide here (see SearchOptions::thread_count)
 };
 
-/// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x k) plus a few
-/// MiB per thread; rows are never copied. Errors: kCorruption from a mask file, or a record whose
-/// norm is not finite or is negative; kInvalidArgument from VDB_SIMD_LEVEL.
+/// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x (k +
+/// dimension)) plus a few MiB per thread; rows are never copied. Runs in the standard float mode and
+/// leaves the caller's as it was. A batch uses OpenBLAS with one BLAS thread per caller: the first
+/// one calls openblas_set_num_threads(1), for the whole process.
+/// Errors: kCorruption from a mask file, or a live row whose norm (where the metric uses it) is not
+/// finite or is negative, or whose score is not finite; kInvalidArgument from VDB_SIMD_LEVEL, or for
+/// queries that break their contract.
 StatusOr<std::vector<std::vector<RowHit>>> ExactSearch(const ExactSearchInput& input);
+
+/// The same with the kernels of a given level, for tests and benches.
+StatusOr<std::vector<std::vector<RowHit>>> ExactSearchAtLevel(const ExactSearchInput& input,
+                                                              const index::Kernels& kernels);
 
 }  // namespace vdb::query

@@ -1,0 +1,397 @@
+// See exact_search.h.
+//
+// Work is divided into tasks of consecutive rows of one segment, handed out by an atomic counter.
+// All threads share one heap per query, behind a lock that is taken only for rows that survived the
+// screen: they are rare once k rows are known, and a shared heap gives every thread the best k-th
+// score there is (and needs k hits per query, whatever the number of threads).
+#include "query/exact_search.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "format/status_macros.h"
+#include "index/kernels/kernels.h"
+#include "query/matrix_product.h"
+#include "query/screen_limit.h"
+#include "query/top_k.h"
+
+namespace vdb::query {
+namespace {
+
+// From this many queries on, a matrix product beats screening row by row for each of them.
+constexpr size_t kMatrixQueriesMin = 6;
+
+// The tile of scores of one product: at most 4 MiB. Products of fewer queries pack each row more
+// often, products of fewer rows each query.
+constexpr size_t kTileRowsMax = 1024;
+constexpr size_t kTileRowsMin = 64;
+constexpr size_t kTileQueriesMax = 1024;
+
+// Row by row: rows that are screened before their survivors are looked at (they stay in the second
+// level cache till then), and rows that a thread takes at once.
+constexpr size_t kScreenBlockBytes = 128 * 1024;
+constexpr size_t kScreenBlockRowsMax = 1024;
+constexpr size_t kTaskBytes = 1 << 20;
+
+// Multiplications below which a second thread costs more than it saves.
+constexpr double kThreadWork = 1 << 20;
+constexpr size_t kThreadsMax = 256;
+
+constexpr double kNoScore = -std::numeric_limits<double>::infinity();
+
+// Consecutive rows of one segment.
+struct RowRange {
+  uint32_t segment = 0;
+  uint64_t first = 0;
+  size_t count = 0;
+};
+
+struct alignas(64) QueryState {
+  ScreenQuery query;
+  std::atomic<double> kth_score{kNoScore};  // of `top`; only grows
+  std::mutex mutex;
+  TopK top;  // guarded by mutex
+};
+
+// Looks up delete masks, one chunk at a time.
+class DeadRows {
+ public:
+  StatusOr<bool> Test(const ScanSegment& segment, uint64_t row) {
+    if (segment.deletes == nullptr) return false;
+    const uint64_t chunk = row / storage::kMaskChunkRows;
+    if (mask_ != segment.deletes || chunk_ != chunk) {
+      VDB_ASSIGN_OR_RETURN(words_, segment.deletes->Chunk(chunk));
+      mask_ = segment.deletes;
+      chunk_ = chunk;
+    }
+    if (words_ == nullptr) return false;
+    const uint64_t bit = row % storage::kMaskChunkRows;
+    return ((words_[bit / 64] >> (bit % 64)) & 1) != 0;
+  }
+
+ private:
+  const storage::DeleteMask* mask_ = nullptr;
+  uint64_t chunk_ = 0;
+  const uint64_t* words_ = nullptr;
+};
+
+// What one thread works with.
+struct Scratch {
+  std::vector<float> scores;         // [queries of a product x rows]
+  std::vector<uint32_t> positions;   // [rows]
+  std::vector<float> norm, inverse;  // [rows], see NormTerms
+  std::vector<RowHit> hits;
+  DeadRows dead;
+};
+
+class Scan {
+ public:
+  Scan(const ExactSearchInput& input, const index::Kernels& kernels);
+
+  Status Prepare();
+  void Run();
+  StatusOr<std::vector<std::vector<RowHit>>> TakeAnswer();
+
+ private:
+  void PlanTasks();
+  size_t ThreadCount() const;
+  size_t RowBytes() const { return input_.dimension * sizeof(float); }
+  bool UsesMatrix() const { return states_.size() >= kMatrixQueriesMin; }
+
+  void Work();
+  Status WorkOrFail();
+  Status ScanRange(const RowRange& range, Scratch* scratch);
+  Status ScanRangeByMatrix(const RowRange& range, Scratch* scratch);
+  RowRange Task(uint64_t task) const;
+
+  Status Offer(QueryState* state, const RowRange& range, const float* scores, Scratch* scratch);
+  Status OfferPart(QueryState* state, const RowRange& range, size_t begin, size_t end,
+                   const float* scores, Scratch* scratch);
+  size_t FindCandidates(const ScreenLimit& limit, size_t begin, size_t end, const float* scores,
+                        Scratch* scratch) const;
+  Status Rescore(const QueryState& state, double kth_score, uint32_t segment, uint64_t row,
+                 Scratch* scratch) const;
+  double Score(const ScreenQuery& query, const float* row, double norm) const;
+  void Fail(Status status);
+
+  const ExactSearchInput& input_;
+  const index::Kernels& kernels_;
+  const size_t k_;
+  uint64_t total_rows_ = 0;
+  size_t task_rows_ = 0;
+  std::vector<uint64_t> tasks_before_;  // [segments + 1]
+  std::vector<float> units_;            // [queries x dimension]
+  std::vector<QueryState> states_;      // [queries]
+
+  std::atomic<uint64_t> next_task_{0};
+  std::atomic<bool> failed_{false};
+  std::mutex error_mutex_;
+  Status error_;  // guarded by error_mutex_
+};
+
+Scan::Scan(const ExactSearchInput& input, const index::Kernels& kernels)
+    : input_(input),
+      kernels_(kernels),
+      k_(std::min(input.k, kSearchKMax)),
+      units_(input.queries.row_count * input.dimension),
+      states_(input.queries.row_count) {
+  for (const ScanSegment& segment : input.segments) total_rows_ += segment.row_count;
+}
+
+Status Scan::Prepare() {
+  const index::ScopedFloatMode float_mode;
+  const size_t dimension = input_.dimension;
+  const double error = UsesMatrix() ? index::AnyOrderErrorBound(dimension)
+                                    : index::ScreenErrorBound(dimension);
+  for (size_t q = 0; q < states_.size(); ++q) {
+    auto query = MakeScreenQuery(kernels_, input_.queries.row(q).data(), dimension, error,
+                                 units_.data() + q * dimension);
+    if (!query.ok()) {
+      return Status::InvalidArgument("query " + std::to_string(q) + ": " +
+                                     query.status().message());
+    }
+    if (input_.metric == Metric::kCosine && !(query->length > 0)) {
+      return Status::InvalidArgument("query " + std::to_string(q) +
+                                     ": a zero vector has no direction to compare by cosine");
+    }
+    states_[q].query = *query;
+    states_[q].top = TopK(k_);
+  }
+  PlanTasks();
+  return Status::Ok();
+}
+
+void Scan::PlanTasks() {
+  if (UsesMatrix()) {
+    // Small collections: smaller tiles, so that every thread gets some.
+    const uint64_t share = total_rows_ / (4 * ThreadCount()) + 1;
+    task_rows_ = static_cast<size_t>(std::clamp<uint64_t>(share, kTileRowsMin, kTileRowsMax));
+    task_rows_ = (task_rows_ + kTileRowsMin - 1) / kTileRowsMin * kTileRowsMin;
+  } else {
+    task_rows_ = std::max<size_t>(kTaskBytes / RowBytes(), 16);
+  }
+  tasks_before_.assign(1, 0);
+  for (const ScanSegment& segment : input_.segments) {
+    const uint64_t tasks = (segment.row_count + task_rows_ - 1) / task_rows_;
+    tasks_before_.push_back(tasks_before_.back() + tasks);
+  }
+}
+
+size_t Scan::ThreadCount() const {
+  if (input_.thread_count > 0) return std::min<size_t>(input_.thread_count, kThreadsMax);
+  const double work = static_cast<double>(total_rows_) * static_cast<double>(input_.dimension) *
+                      static_cast<double>(states_.size());
+  if (work < kThreadWork) return 1;
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
+}
+
+void Scan::Run() {
+  const uint64_t useful = std::min<uint64_t>(ThreadCount(), tasks_before_.back());
+  std::vector<std::thread> helpers;
+  for (uint64_t i = 1; i < useful; ++i) {
+    try {
+      helpers.emplace_back([this] { Work(); });
+    } catch (const std::system_error&) {
+      break;  // the system has no more threads: those that run do the work
+    }
+  }
+  Work();
+  for (std::thread& helper : helpers) helper.join();
+}
+
+StatusOr<std::vector<std::vector<RowHit>>> Scan::TakeAnswer() {
+  if (!error_.ok()) return error_;
+  std::vector<std::vector<RowHit>> answer;
+  answer.reserve(states_.size());
+  for (QueryState& state : states_) answer.push_back(state.top.TakeSorted());
+  return answer;
+}
+
+void Scan::Fail(Status status) {
+  const std::lock_guard lock(error_mutex_);
+  if (error_.ok()) error_ = std::move(status);
+  failed_.store(true, std::memory_order_relaxed);
+}
+
+// Nothing may leave a thread of ours but a Status.
+void Scan::Work() {
+  try {
+    if (Status status = WorkOrFail(); !status.ok()) Fail(std::move(status));
+  } catch (const std::bad_alloc&) {
+    Fail(Status::ResourceExhausted("out of memory during a search; ask for a smaller k or batch"));
+  }
+}
+
+Status Scan::WorkOrFail() {
+  const index::ScopedFloatMode float_mode;
+  Scratch scratch;
+  const size_t product_queries =
+      UsesMatrix() ? std::min(states_.size(), kTileQueriesMax) : size_t{1};
+  scratch.scores.resize(product_queries * task_rows_);
+  scratch.positions.resize(task_rows_);
+  scratch.norm.resize(task_rows_);
+  scratch.inverse.resize(task_rows_);
+  while (!failed_.load(std::memory_order_relaxed)) {
+    const uint64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
+    if (task >= tasks_before_.back()) break;
+    const RowRange range = Task(task);
+    VDB_RETURN_IF_ERROR(UsesMatrix() ? ScanRangeByMatrix(range, &scratch)
+                                     : ScanRange(range, &scratch));
+  }
+  return Status::Ok();
+}
+
+RowRange Scan::Task(uint64_t task) const {
+  const auto after = std::upper_bound(tasks_before_.begin(), tasks_before_.end(), task);
+  const auto segment = static_cast<size_t>(after - tasks_before_.begin()) - 1;
+  const uint64_t first = (task - tasks_before_[segment]) * task_rows_;
+  const uint64_t rest = input_.segments[segment].row_count - first;
+  return {static_cast<uint32_t>(segment), first,
+          static_cast<size_t>(std::min<uint64_t>(rest, task_rows_))};
+}
+
+Status Scan::ScanRange(const RowRange& range, Scratch* scratch) {
+  const ScanSegment& segment = input_.segments[range.segment];
+  const size_t block_rows =
+      std::clamp<size_t>(kScreenBlockBytes / RowBytes(), 16, kScreenBlockRowsMax);
+  for (size_t done = 0; done < range.count; done += block_rows) {
+    const RowRange block = {range.segment, range.first + done,
+                            std::min(block_rows, range.count - done)};
+    if (input_.metric != Metric::kCosine) {
+      NormTerms({segment.records + block.first, block.count}, scratch->norm.data(),
+                scratch->inverse.data());
+    }
+    for (QueryState& state : states_) {
+      kernels_.screen_dots(segment.rows + block.first * input_.dimension, block.count,
+                           input_.dimension, state.query.unit, scratch->scores.data());
+      VDB_RETURN_IF_ERROR(Offer(&state, block, scratch->scores.data(), scratch));
+    }
+  }
+  return Status::Ok();
+}
+
+Status Scan::ScanRangeByMatrix(const RowRange& range, Scratch* scratch) {
+  const ScanSegment& segment = input_.segments[range.segment];
+  const size_t dimension = input_.dimension;
+  if (input_.metric != Metric::kCosine) {
+    NormTerms({segment.records + range.first, range.count}, scratch->norm.data(),
+              scratch->inverse.data());
+  }
+  for (size_t first = 0; first < states_.size(); first += kTileQueriesMax) {
+    const size_t count = std::min(kTileQueriesMax, states_.size() - first);
+    MultiplyQueriesByRows(units_.data() + first * dimension, count,
+                          segment.rows + range.first * dimension, range.count, dimension,
+                          scratch->scores.data());
+    for (size_t q = 0; q < count; ++q) {
+      VDB_RETURN_IF_ERROR(Offer(&states_[first + q], range,
+                                scratch->scores.data() + q * range.count, scratch));
+    }
+  }
+  return Status::Ok();
+}
+
+// Before there is a k-th score, in growing steps: each step's score keeps most of the next one out.
+Status Scan::Offer(QueryState* state, const RowRange& range, const float* scores,
+                   Scratch* scratch) {
+  const bool known = state->kth_score.load(std::memory_order_relaxed) > kNoScore;
+  size_t step = known ? range.count : std::max<size_t>(k_, 64);
+  for (size_t begin = 0; begin < range.count; begin += step, step *= 2) {
+    const size_t end = std::min(range.count, begin + step);
+    VDB_RETURN_IF_ERROR(OfferPart(state, range, begin, end, scores, scratch));
+  }
+  return Status::Ok();
+}
+
+Status Scan::OfferPart(QueryState* state, const RowRange& range, size_t begin, size_t end,
+                       const float* scores, Scratch* scratch) {
+  const double kth_score = state->kth_score.load(std::memory_order_relaxed);
+  const ScreenLimit limit =
+      MakeScreenLimit(input_.metric, state->query, input_.dimension, kth_score);
+  const size_t found = FindCandidates(limit, begin, end, scores, scratch);
+  if (found == 0) return Status::Ok();
+  scratch->hits.clear();
+  for (size_t i = 0; i < found; ++i) {
+    const uint64_t row = range.first + begin + scratch->positions[i];
+    VDB_RETURN_IF_ERROR(Rescore(*state, kth_score, range.segment, row, scratch));
+  }
+  if (scratch->hits.empty()) return Status::Ok();
+  const std::lock_guard lock(state->mutex);
+  for (const RowHit& hit : scratch->hits) state->top.Push(hit);
+  state->kth_score.store(state->top.kth_score(), std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+size_t Scan::FindCandidates(const ScreenLimit& limit, size_t begin, size_t end,
+                            const float* scores, Scratch* scratch) const {
+  uint32_t* const out = scratch->positions.data();
+  if (input_.metric == Metric::kCosine) {
+    return kernels_.find_at_least(scores + begin, end - begin, limit.c, out);
+  }
+  return kernels_.find_at_least_affine(scores + begin, scratch->norm.data() + begin,
+                                       scratch->inverse.data() + begin, end - begin, limit.a,
+                                       limit.b, limit.c, out);
+}
+
+Status Scan::Rescore(const QueryState& state, double kth_score, uint32_t segment_index,
+                     uint64_t row, Scratch* scratch) const {
+  const ScanSegment& segment = input_.segments[segment_index];
+  VDB_ASSIGN_OR_RETURN(const bool dead, scratch->dead.Test(segment, row));
+  if (dead) return Status::Ok();
+  const format::RowRecord& record = segment.records[row];
+  const bool norm_fits =
+      input_.metric == Metric::kCosine || (std::isfinite(record.norm) && record.norm >= 0);
+  const double score = norm_fits ? Score(state.query, segment.rows + row * input_.dimension,
+                                         record.norm)
+                                 : std::numeric_limits<double>::quiet_NaN();
+  if (!std::isfinite(score)) {
+    return Status::Corruption("segment " + std::to_string(segment_index) + " of this search, row " +
+                              std::to_string(row) + ": the " +
+                              (norm_fits ? "vector gives a score" : "norm") +
+                              " that is not a valid number; run `vdbtool verify`");
+  }
+  if (!(score < kth_score)) scratch->hits.push_back({score, record.docno, segment_index, row});
+  return Status::Ok();
+}
+
+double Scan::Score(const ScreenQuery& query, const float* row, double norm) const {
+  switch (input_.metric) {
+    case Metric::kCosine:
+      return kernels_.dot_exact(row, query.query, input_.dimension) / query.length;
+    case Metric::kDot:
+      return norm * kernels_.dot_exact(row, query.query, input_.dimension);
+    case Metric::kL2:  // 0 - x, so that an equal vector scores 0 and not -0
+      return 0 - kernels_.squared_l2_exact(row, norm, query.query, input_.dimension);
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace
+
+StatusOr<std::vector<std::vector<RowHit>>> ExactSearch(const ExactSearchInput& input) {
+  VDB_ASSIGN_OR_RETURN(const index::Kernels* kernels, index::ActiveKernels());
+  return ExactSearchAtLevel(input, *kernels);
+}
+
+StatusOr<std::vector<std::vector<RowHit>>> ExactSearchAtLevel(const ExactSearchInput& input,
+                                                              const index::Kernels& kernels) {
+  if (input.dimension == 0 || input.queries.dimension != input.dimension) {
+    return Status::InvalidArgument("queries of dimension " +
+                                   std::to_string(input.queries.dimension) +
+                                   " for a column of dimension " + std::to_string(input.dimension));
+  }
+  if (input.k == 0) return std::vector<std::vector<RowHit>>(input.queries.row_count);
+  Scan scan(input, kernels);
+  VDB_RETURN_IF_ERROR(scan.Prepare());
+  scan.Run();
+  return scan.TakeAnswer();
+}
+
+}  // namespace vdb::query
