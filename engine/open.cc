@@ -297,7 +297,12 @@ Status DatabaseImpl::OpenWriter() {
   VDB_RETURN_IF_ERROR(storage::Ledger::CheckFiles(fs(), docs, record));
 
   std::map<uint64_t, uint64_t> whole_rows;
-  if (!record.clean) VDB_RETURN_IF_ERROR(MakeTailsDurable(*manifest_, &whole_rows));
+  if (!record.clean) {
+    // A kill may have come between the rename to CURRENT and the sync of its directory. The store
+    // is about to depend on this generation, so its name must be durable.
+    VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
+    VDB_RETURN_IF_ERROR(MakeTailsDurable(*manifest_, &whole_rows));
+  }
   const format::LedgerRecord before = record;
   record.clean = false;
   VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));

@@ -15,11 +15,11 @@ namespace vdb {
 struct ImportOptions {
   std::string column = "vector";     ///< for .npy and .fvecs; JSON lines name their columns
   Metric metric = Metric::kCosine;   ///< of a column the import makes
-  std::string model;                 ///< of a column the import makes
-  std::string keys_path;             ///< .npy and .fvecs: a key a line, or a JSON string a line
+  std::string model = {};                 ///< of a column the import makes
+  std::string keys_path = {};             ///< .npy and .fvecs: a key a line, or a JSON string a line
   uint64_t batch_rows = 1000;        ///< committed, and synced, together
   bool sync = true;
-  ProgressCallback progress;         ///< done and total count bytes of the file
+  ProgressCallback progress = {};         ///< done and total count bytes of the file
 };
 
 struct ImportReport {

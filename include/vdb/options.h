@@ -48,14 +48,14 @@ struct DatabaseOptions {
   /// milliseconds; the flush begins at the latest then. Range 1 to 60,000.
   uint32_t unsynced_ms_max = 500;
 
-  Logger logger;
+  Logger logger = {};
 };
 
 /// For Collection::AddColumn. Dimension and metric are fixed for the life of the column.
 struct ColumnOptions {
   uint32_t dimension = 0;           ///< 1 to kDimensionMax
   Metric metric = Metric::kCosine;
-  std::string model;                ///< free text: which model made the vectors
+  std::string model = {};           ///< free text: which model made the vectors
 };
 
 /// For everything that writes.

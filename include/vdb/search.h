@@ -16,7 +16,7 @@ struct SearchOptions {
   size_t k = 10;
 
   /// The vector column; empty: the collection's default column.
-  std::string column;
+  std::string column = {};
 
   /// Threads to use, the caller's included. 0: all cores for a batch, and for a single query as many
   /// as its size makes worth while. The answer does not depend on it.
