@@ -1,14 +1,12 @@
 // vdbtool put, get, delete: one document.
-#include <charconv>
 #include <cstdio>
-#include <limits>
 #include <utility>
 
 #include "tools/commands.h"
 #include "tools/common.h"
 #include "tools/json_out.h"
 #include "vdb/database.h"
-#include "vdb/json_text.h"
+#include "vdb/import.h"
 
 namespace vdb::tools {
 namespace {
@@ -18,34 +16,15 @@ struct NamedValues {
   std::vector<float> values;
 };
 
-// "COLUMN=1,2,3"; numbers as from_chars has them, so that a NaN reaches the engine's own refusal.
+// "COLUMN=1,2,3". The numbers are those of a JSON array.
 StatusOr<NamedValues> ParseVector(const std::string& text) {
-  const auto refuse = [&](size_t at, const std::string& expected) {
-    return Status::InvalidArgument("--vector '" + text + "': at byte " + std::to_string(at) +
-                                   ": expected " + expected + "; the form is COLUMN=1,2,3");
-  };
-  NamedValues vector;
   const size_t equals = text.rfind('=');
-  if (equals == std::string::npos || equals == 0) return refuse(0, "a column name and '='");
-  vector.column = text.substr(0, equals);
-  const char* at = text.data() + equals + 1;
-  const char* end = text.data() + text.size();
-  while (true) {
-    while (at < end && *at == ' ') ++at;
-    double value = 0;
-    const auto done = std::from_chars(at, end, value);
-    const auto offset = static_cast<size_t>(at - text.data());
-    if (done.ec != std::errc()) return refuse(offset, "a number that float32 can hold");
-    if (value > std::numeric_limits<float>::max() || value < std::numeric_limits<float>::lowest()) {
-      if (value - value == 0) return refuse(offset, "a number that float32 can hold");
-    }
-    vector.values.push_back(static_cast<float>(value));
-    at = done.ptr;
-    while (at < end && *at == ' ') ++at;
-    if (at == end) return vector;
-    if (*at != ',') return refuse(static_cast<size_t>(at - text.data()), "',' or the end");
-    ++at;
+  auto parsed = ParseVectorLines("[" + text.substr(equals + 1) + "]");
+  if (!parsed.ok()) {
+    return Status::InvalidArgument("--vector '" + text + "': in [" + text.substr(equals + 1) +
+                                   "], " + parsed.status().message());
   }
+  return NamedValues{text.substr(0, equals), std::move(parsed->values)};
 }
 
 StatusOr<std::string> ReadBodyFile(const std::string& path) {
@@ -170,11 +149,12 @@ StatusOr<int> RunPut(const PutArgs& args) {
   }
   std::vector<NamedValues> vectors;
   for (const std::string& text : args.vectors) {
-    auto vector = ParseVector(text);
-    if (!vector.ok()) {
-      PrintError(vector.status().message());
+    if (text.find('=', 1) == std::string::npos) {
+      PrintError("--vector '" + text + "': expected COLUMN=1,2,3");
       return kUsage;
     }
+    auto vector = ParseVector(text);
+    if (!vector.ok()) return vector.status();
     vectors.push_back(std::move(*vector));
   }
   for (const NamedValues& vector : vectors) {
@@ -203,7 +183,7 @@ StatusOr<int> RunGet(const KeyArgs& args) {
   auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();
   const auto document = collection->Get(args.key);
-  if (!document.ok()) return document.status();
+  if (!document.ok()) return AboutKey(args.key, document.status());
   for (const DocumentVector& vector : document->vectors) {
     if (!vector.values.empty()) continue;
     return Status::FailedPrecondition("key '" + Printable(args.key) + "', column '" + vector.column +
@@ -222,7 +202,7 @@ StatusOr<int> RunDelete(const KeyArgs& args) {
   if (!collection.ok()) return collection.status();
   const auto result = collection->Delete(args.key);
   const Status closed = db->Close();
-  if (!result.ok()) return result.status();
+  if (!result.ok()) return AboutKey(args.key, result.status());
   if (!closed.ok()) return closed;
   if (!args.json) {
     Print("deleted " + Printable(args.key) + "\n");

@@ -52,7 +52,7 @@ StatusOr<VectorFile> VectorOf(const Collection& collection, const SearchArgs& ar
   const auto column = ColumnName(collection, args);
   if (!column.ok()) return column.status();
   auto document = collection.Get(*args.like, {}, {.metadata = false, .body = false});
-  if (!document.ok()) return document.status();
+  if (!document.ok()) return AboutKey(*args.like, document.status());
   for (DocumentVector& vector : document->vectors) {
     if (vector.column != *column) continue;
     // Where the vector itself overflows float32, only its direction is left to search with.
@@ -60,8 +60,9 @@ StatusOr<VectorFile> VectorOf(const Collection& collection, const SearchArgs& ar
     const size_t dimension = values.size();
     return VectorFile{std::move(values), 1, dimension};
   }
-  return Status::NotFound("key '" + Printable(*args.like) + "' of collection '" + args.collection +
-                          "' has no vector in column '" + *column + "'; name another with --column");
+  return AboutKey(*args.like, Status::NotFound("collection '" + args.collection + "', column '" +
+                                               *column + "': the document has no vector here; name "
+                                               "another column with --column"));
 }
 
 void PrintJson(size_t query, const Answer& answer) {
@@ -95,7 +96,7 @@ void LeaveOut(const std::string& key, size_t k, Answer* answer) {
 
 Status SearchAll(const Collection& collection, const SearchArgs& args, const VectorFile& queries) {
   SearchOptions options;
-  options.k = args.k + (args.like ? 1 : 0);
+  options.k = std::min(args.k, kSearchKMax) + (args.like ? 1 : 0);
   options.column = args.column;
   options.thread_count = args.threads;
   for (size_t begin = 0; begin < queries.row_count; begin += kQueriesPerCall) {

@@ -41,6 +41,13 @@ Metric MetricFromName(std::string_view name) {
   return Metric::kCosine;
 }
 
+Status AboutKey(std::string_view key, const Status& status) {
+  constexpr size_t kShownBytesMax = 100;
+  std::string text = Printable(key.substr(0, kShownBytesMax));
+  if (key.size() > kShownBytesMax) text += "...";
+  return {status.code(), "key " + text + ": " + status.message()};
+}
+
 void PrintError(std::string_view message) {
   std::string line = "vdbtool: ";
   for (const char c : message) {

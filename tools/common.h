@@ -23,6 +23,9 @@ StatusOr<Database> OpenForWriting(const std::string& path);
 /// "cosine", "dot" or "l2"; anything else was refused by the command line.
 Metric MetricFromName(std::string_view name);
 
+/// `status` with the key it is about in front; a long key is cut.
+Status AboutKey(std::string_view key, const Status& status);
+
 /// One line on stderr: "vdbtool: " and the message, its control characters escaped.
 void PrintError(std::string_view message);
 

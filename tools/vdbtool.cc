@@ -106,10 +106,11 @@ void AddSearch(CLI::App* parent, Run* run) {
                    "A .fvecs, .npy or .jsonl file (a JSON array a line), - for such lines on stdin");
   from->add_option("--like", args->like, "The vector of the document of this key, itself left out");
   from->require_option(1);
-  app->add_option("-k", args->k, "Hits wanted per query (10)");
+  app->add_option("-k", args->k, "Hits wanted per query (10)")->check(CLI::NonNegativeNumber);
   app->add_option("--column", args->column, "Vector column (default: the collection's default)");
   app->add_flag("--exact", args->exact, "Compare with every row (today every search does)");
-  app->add_option("--threads", args->threads, "Threads to use (default: as many as pay)");
+  app->add_option("--threads", args->threads, "Threads to use (default: as many as pay)")
+      ->check(CLI::NonNegativeNumber);
 }
 
 void AddColumn(CLI::App* parent, Run* run) {
@@ -121,7 +122,9 @@ void AddColumn(CLI::App* parent, Run* run) {
   };
   Command<ColumnArgs> add(column, "add", "Add a column to a collection", run, RunColumnAdd);
   add_name(add);
-  add.app->add_option("--dimension", add.args->dimension, "1 to 65535")->required();
+  add.app->add_option("--dimension", add.args->dimension, "1 to 65535")
+      ->required()
+      ->check(CLI::NonNegativeNumber);
   AddMetric(add.app, &add.args->metric);
   add.app->add_option("--model", add.args->model, "Model tag");
   Command<ColumnArgs> drop(column, "drop", "Drop a column and its vectors", run, RunColumnDrop);
