@@ -13,6 +13,7 @@ struct EngineOptions {
   storage::FileSystem* fs = storage::PosixFileSystem();
   uint64_t segment_rows_max = 0;          // 0: storage::DefaultRowCapacity
   size_t write_buffer_bytes = 4u << 20;   // RocksDB memtable; bounds the live WAL
+  std::string uuid = {};                  // 32 hex digits for a new database; empty: random
   size_t tombstones_max = 8192;           // more are folded into masks; bounds the work of an open
 };
 

@@ -176,7 +176,7 @@ Status DatabaseImpl::CreateFiles() {
   VDB_RETURN_IF_ERROR(RemoveHalfMade());
 
   Manifest manifest;
-  manifest.uuid = NewUuid();
+  manifest.uuid = options_.uuid.empty() ? NewUuid() : options_.uuid;
   const std::string ledger_path = PathOf(format::kLedgerFile);
   VDB_RETURN_IF_ERROR(storage::Ledger::Create(fs(), ledger_path, manifest.uuid));
   VDB_RETURN_IF_ERROR(fs().CreateDir(SegmentsDir()));
