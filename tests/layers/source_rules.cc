@@ -102,7 +102,9 @@ bool IsSystem(std::string_view path) {
          std::find(kNames.begin(), kNames.end(), path) != kNames.end();
 }
 
-bool IsStandard(std::string_view path) { return path.find_first_of("./") == std::string_view::npos; }
+bool IsStandard(std::string_view path) {
+  return path.find_first_of("./") == std::string_view::npos;
+}
 
 std::string CheckAngled(const std::string& layer, std::string_view file, std::string_view path) {
   if (layer == "include" && !IsStandard(path)) {

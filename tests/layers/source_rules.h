@@ -1,5 +1,6 @@
-// The rules of the house that a program can check: which file may include what, and what library code
-// never does. Each check takes one file as text, so that the tests can plant a violation in a string.
+// The rules of the house that a program can check: which file may include what, and what library
+// code never does. Each check takes one file as text, so that the tests can plant a violation in a
+// string.
 #pragma once
 
 #include <cstddef>
