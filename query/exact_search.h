@@ -1,10 +1,12 @@
-// Exact nearest-neighbour search over mapped rows: screen in float32, rescore in the documented order.
+// Exact nearest-neighbour search over mapped rows: screen in float32, rescore in the documented
+// order.
 //
-// Every row gets a cheap float32 score with a rigorous error bound (screen_limit.h). Rows whose upper
-// bound reaches the k-th best score so far are scored again in double (kernels.h, exact order), and
-// enter a bounded heap ordered by (score descending, docno ascending). What is skipped is proven to
-// lie below the k-th, so the answer equals brute force in the documented score, ties included,
-// whatever the number of threads, the SIMD level, the split into segments or the size of the batch.
+// Every row gets a cheap float32 score with a rigorous error bound (screen_limit.h). Rows whose
+// upper bound reaches the k-th best score so far are scored again in double (kernels.h, exact
+// order), and enter a bounded heap ordered by (score descending, docno ascending). What is skipped
+// is proven to lie below the k-th, so the answer equals brute force in the documented score, ties
+// included, whatever the number of threads, the SIMD level, the split into segments or the size of
+// the batch.
 //
 // Scores. cosine: dot_exact(u, q) / |q|, |q| = sqrt(sum_squares(q)). dot: norm * dot_exact(u, q).
 // L2: 0 - squared_l2_exact(u, norm, q).
@@ -28,10 +30,10 @@ namespace vdb::query {
 
 /// Rows of one segment as one view sees them.
 struct ScanSegment {
-  const float* rows = nullptr;                  ///< [row_count x dimension]
-  const format::RowRecord* records = nullptr;   ///< [row_count]
+  const float* rows = nullptr;                 ///< [row_count x dimension]
+  const format::RowRecord* records = nullptr;  ///< [row_count]
   uint64_t row_count = 0;
-  const storage::DeleteMask* deletes = nullptr; ///< null: no row is dead
+  const storage::DeleteMask* deletes = nullptr;  ///< null: no row is dead
 };
 
 /// One row found. `segment` indexes the input's segments.
@@ -52,12 +54,12 @@ struct ExactSearchInput {
 };
 
 /// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x (k +
-/// dimension)) plus a few MiB per thread; rows are never copied. Runs in the standard float mode and
-/// leaves the caller's as it was. A batch uses OpenBLAS with one BLAS thread per caller: the first
-/// one calls openblas_set_num_threads(1), for the whole process.
-/// Errors: kCorruption from a mask file, or a live row whose norm (where the metric uses it) is not
-/// finite or is negative, or whose score is not finite; kInvalidArgument from VDB_SIMD_LEVEL, or for
-/// queries that break their contract.
+/// dimension)) plus a few MiB per thread; rows are never copied. Runs in the standard float mode
+/// and leaves the caller's as it was. A batch uses OpenBLAS with one BLAS thread per caller: the
+/// first one calls openblas_set_num_threads(1), for the whole process. Errors: kCorruption from a
+/// mask file, or a live row whose norm (where the metric uses it) is not finite or is negative, or
+/// whose score is not finite; kInvalidArgument from VDB_SIMD_LEVEL, or for queries that break their
+/// contract.
 StatusOr<std::vector<std::vector<RowHit>>> ExactSearch(const ExactSearchInput& input);
 
 /// The same with the kernels of a given level, for tests and benches.

@@ -55,8 +55,8 @@ void MultiplyQueriesByRows(const float* queries, size_t query_count, const float
   const auto d = static_cast<blasint>(dimension);
   Gate& gate = CallersGate();
   gate.Enter();
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, d, 1.0f, queries, d, rows, d, 0.0f, out,
-              n);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, d, 1.0f, queries, d, rows, d, 0.0f,
+              out, n);
   gate.Leave();
 }
 

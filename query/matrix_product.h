@@ -5,8 +5,8 @@
 
 namespace vdb::query {
 
-/// out[q * row_count + r] = float32 dot of queries[q] and rows[r], summed in any order. All matrices
-/// row-major without gaps. Safe from any number of threads.
+/// out[q * row_count + r] = float32 dot of queries[q] and rows[r], summed in any order. All
+/// matrices row-major without gaps. Safe from any number of threads.
 void MultiplyQueriesByRows(const float* queries, size_t query_count, const float* rows,
                            size_t row_count, size_t dimension, float* out);
 

@@ -1,7 +1,7 @@
 // See screen_limit.h. The derivation:
 //
-// Write u for the stored row, r = |u|, q for the query, v = q / |q|, w = float(v) for the unit query
-// that screens, S for the documented score, t = u . v (real). h = 2^-24, H = 2^-53.
+// Write u for the stored row, r = |u|, q for the query, v = q / |q|, w = float(v) for the unit
+// query that screens, S for the documented score, t = u . v (real). h = 2^-24, H = 2^-53.
 //
 // 1. The screen. |s - u.w| <= E |u| |w| + (underflow), E being the bound of the kernel or the BLAS.
 // 2. The unit query. w_i = v_i (1 + e), |e| <= h plus the roundings in double of |q| and of the
@@ -25,8 +25,8 @@
 // "Skip" is strict in S < kth, so a row that ties with the k-th is never skipped.
 //
 // 4. The limit itself is evaluated in float32: x = n (1 + h'), y = (1 / n)(1 + 3 h'), two or four
-//    roundings of terms no larger than |a| x + |b| y + |c|, below 8 h times their sum. Since x and y
-//    are positive, moving each of a, b, c down by 16 h of its magnitude, and then to the float
+//    roundings of terms no larger than |a| x + |b| y + |c|, below 8 h times their sum. Since x and
+//    y are positive, moving each of a, b, c down by 16 h of its magnitude, and then to the float
 //    below, pays for it. The ranges of n and |q| keep the terms far from overflow on the high side;
 //    where b overflows downwards the limit is -infinity and nothing is skipped.
 #include "query/screen_limit.h"
@@ -94,12 +94,9 @@ ScreenLimit MakeScreenLimit(Metric metric, const ScreenQuery& query, size_t dime
                             double kth_score) {
   if (!(query.length > 0)) return {kNan, kNan, kNan};
   switch (metric) {
-    case Metric::kCosine:
-      return {0, 0, FloatBelow(kth_score - query.epsilon)};
-    case Metric::kDot:
-      return DotLimit(query, kth_score);
-    case Metric::kL2:
-      return L2Limit(query, dimension, kth_score);
+    case Metric::kCosine: return {0, 0, FloatBelow(kth_score - query.epsilon)};
+    case Metric::kDot: return DotLimit(query, kth_score);
+    case Metric::kL2: return L2Limit(query, dimension, kth_score);
   }
   return {kNan, kNan, kNan};
 }

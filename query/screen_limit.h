@@ -24,7 +24,7 @@ struct ScreenQuery {
   const float* unit = nullptr;   ///< [dimension], float(query / length); zeros for a zero query
   double length = 0;             ///< |query|
   double length_squared = 0;
-  double epsilon = 0;            ///< see ScreenEpsilon
+  double epsilon = 0;  ///< see ScreenEpsilon
 };
 
 /// Fills `unit_out` [dimension] and returns the query. kInvalidArgument if it is not finite.
@@ -47,8 +47,8 @@ struct ScreenLimit {
 ScreenLimit MakeScreenLimit(Metric metric, const ScreenQuery& query, size_t dimension,
                             double kth_score);
 
-/// x[i] = float(norm), y[i] = 1 / x[i]; NaN for norms too small or too large for float32 arithmetic,
-/// zero and damaged ones included, so that their rows are never skipped.
+/// x[i] = float(norm), y[i] = 1 / x[i]; NaN for norms too small or too large for float32
+/// arithmetic, zero and damaged ones included, so that their rows are never skipped.
 void NormTerms(std::span<const format::RowRecord> records, float* x, float* y);
 
 }  // namespace vdb::query

@@ -19,8 +19,7 @@ struct Eight {
 };
 
 Eight Widen(__m256 v) {
-  return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)),
-          _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
 }
 Eight Load8(const float* p) { return Widen(_mm256_loadu_ps(p)); }
 Eight LoadTail(const float* p, size_t n) { return Widen(_mm256_maskload_ps(p, First(n))); }
@@ -226,8 +225,8 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kAvx2Kernels = {"avx2",         DotExact,    SquaredL2Exact,
-                                  SumSquares,     ScreenDots,  FindAtLeast,
-                                  FindAtLeastAffine, ScaleToFloat, FindNotFinite};
+constexpr Kernels kAvx2Kernels = {"avx2",       DotExact,    SquaredL2Exact,    SumSquares,
+                                  ScreenDots,   FindAtLeast, FindAtLeastAffine, ScaleToFloat,
+                                  FindNotFinite};
 
 }  // namespace vdb::index

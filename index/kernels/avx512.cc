@@ -61,14 +61,13 @@ __m128 AddLanesOfFour(__m512 a, __m512 b, __m512 c, __m512 d) {
   const __m512d low = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
   const __m512d high = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
   const __m512 abcd = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
-  const __m256 eight =
-      _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps(abcd, 1));
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
 
-// Of four load streams, 4 KiB ahead into the second level: +4 to +10 % of the bandwidth over leaving
-// it to the hardware, which stops at page borders (bench/exact_search_bench.cc, 200,000 x 768 and
-// 1,000,000 x 128).
+// Of four load streams, 4 KiB ahead into the second level: +4 to +10 % of the bandwidth over
+// leaving it to the hardware, which stops at page borders (bench/exact_search_bench.cc, 200,000 x
+// 768 and 1,000,000 x 128).
 void Prefetch(const float* p) {
   _mm_prefetch(reinterpret_cast<const char*>(p) + 4096, _MM_HINT_T1);
 }
@@ -111,8 +110,8 @@ float ScreenOne(const float* row, size_t dimension, const float* q) {
   }
   if (const size_t rest = dimension - i; rest > 0) {
     const __mmask16 mask = First16(rest);
-    sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, row + i),
-                          _mm512_maskz_loadu_ps(mask, q + i), sum);
+    sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, row + i), _mm512_maskz_loadu_ps(mask, q + i),
+                          sum);
   }
   return _mm_cvtss_f32(AddLanesOfFour(sum, sum, sum, sum));
 }
@@ -141,8 +140,8 @@ size_t FindAtLeast(const float* scores, size_t count, float threshold, uint32_t*
   size_t found = 0;
   size_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    found += Append(_mm512_cmp_ps_mask(_mm512_loadu_ps(scores + i), limit, _CMP_NLT_UQ), i,
-                    out + found);
+    found +=
+        Append(_mm512_cmp_ps_mask(_mm512_loadu_ps(scores + i), limit, _CMP_NLT_UQ), i, out + found);
   }
   if (i < count) {
     const __mmask16 mask = First16(count - i);
@@ -189,8 +188,8 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kAvx512Kernels = {"avx512",       DotExact,    SquaredL2Exact,
-                                    SumSquares,     ScreenDots,  FindAtLeast,
+constexpr Kernels kAvx512Kernels = {"avx512",          DotExact,     SquaredL2Exact,
+                                    SumSquares,        ScreenDots,   FindAtLeast,
                                     FindAtLeastAffine, ScaleToFloat, FindNotFinite};
 
 }  // namespace vdb::index

@@ -2,11 +2,11 @@
 //
 // Derivation of the bounds. u = 2^-24 is the unit roundoff of float32. A computed dot product of
 // float32 vectors is a tree: leaves are the products a_i * b_i, each rounded once (or not at all,
-// where it is fused with an addition), inner nodes are rounded additions (or fused ones). If at most
-// m rounded operations lie between a leaf and the root, the leaf's own rounding included, then
+// where it is fused with an addition), inner nodes are rounded additions (or fused ones). If at
+// most m rounded operations lie between a leaf and the root, the leaf's own rounding included, then
 //     computed = sum of a_i * b_i * (1 + t_i),   |t_i| <= g_m = m u / (1 - m u)
-// (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1; fusing only removes roundings).
-// By Cauchy-Schwarz |computed - true| <= g_m * sum |a_i b_i| <= g_m * |a| * |b|.
+// (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1; fusing only removes
+// roundings). By Cauchy-Schwarz |computed - true| <= g_m * sum |a_i b_i| <= g_m * |a| * |b|.
 //  - screen_dots: at least 16 chains share the elements evenly, so a chain has c <= ceil(d / 16)
 //    elements: 1 rounding of the product and c - 1 of additions (the first one, onto zero, is
 //    exact). A reduction of 16 lanes adds 4 levels; more accumulators shorten the chains by at

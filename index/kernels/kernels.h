@@ -1,5 +1,5 @@
-// The table of kernels: the only code with intrinsics. One table per SIMD level, chosen on first use
-// from CPUID bits, or forced by the environment variable VDB_SIMD_LEVEL.
+// The table of kernels: the only code with intrinsics. One table per SIMD level, chosen on first
+// use from CPUID bits, or forced by the environment variable VDB_SIMD_LEVEL.
 //
 // Two kinds of result, with different contracts:
 //  - *Exact-order* results (dot_exact, squared_l2_exact, sum_squares) are what users see. Their
@@ -10,9 +10,9 @@
 //  - *Screening* results (screen_dots) may differ between levels within ScreenErrorBound. They only
 //    pick candidates.
 //
-// Exact-order results assume the processor's standard float mode (round to nearest, denormals kept).
-// An application may have changed its threads' mode (-ffast-math does); code that promises equal
-// bits holds a ScopedFloatMode meanwhile.
+// Exact-order results assume the processor's standard float mode (round to nearest, denormals
+// kept). An application may have changed its threads' mode (-ffast-math does); code that promises
+// equal bits holds a ScopedFloatMode meanwhile.
 //
 // Threads: all kernels are pure functions. No alignment is required of any pointer.
 #pragma once

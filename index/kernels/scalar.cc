@@ -4,8 +4,8 @@
 namespace vdb::index {
 namespace {
 
-constexpr size_t kLanes = 8;   // of the exact order
-constexpr size_t kChains = 16; // of the screen
+constexpr size_t kLanes = 8;    // of the exact order
+constexpr size_t kChains = 16;  // of the screen
 
 double AddLanes(const double* l) {
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
@@ -113,8 +113,8 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kScalarKernels = {"scalar",       DotExact,    SquaredL2Exact,
-                                    SumSquares,     ScreenDots,  FindAtLeast,
+constexpr Kernels kScalarKernels = {"scalar",          DotExact,     SquaredL2Exact,
+                                    SumSquares,        ScreenDots,   FindAtLeast,
                                     FindAtLeastAffine, ScaleToFloat, FindNotFinite};
 
 }  // namespace vdb::index

@@ -1,5 +1,6 @@
-// Exact search on real vectors against a brute force in double and the data's own ground truth. Runs
-// where the data is: VDB_TEST_DATA, or shared/data beside the source tree. Says so where it is not.
+// Exact search on real vectors against a brute force in double and the data's own ground truth.
+// Runs where the data is: VDB_TEST_DATA, or shared/data beside the source tree. Says so where it is
+// not.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -65,7 +66,8 @@ double Score(Metric metric, const float* a, const float* b, size_t d) {
 }
 
 // The k-th best score of each query over all base rows.
-std::vector<double> KthScores(Metric metric, const Table<float>& base, const Table<float>& queries) {
+std::vector<double> KthScores(Metric metric, const Table<float>& base,
+                              const Table<float>& queries) {
   std::vector<double> kth;
   std::vector<double> scores(base.row_count());
   for (size_t q = 0; q < queries.row_count(); ++q) {
@@ -108,8 +110,7 @@ void ExpectTrue(const std::string& name, Metric metric, const std::vector<double
       // Dot products and distances are compared relative to their own size.
       const double slack = kTolerance * (metric == Metric::kCosine ? 1 : std::abs(kth[q]) + 1);
       for (const RowHit& hit : batch[q]) {
-        const double score =
-            Score(metric, queries.row(q), base.row(hit.docno - 1), base.dimension);
+        const double score = Score(metric, queries.row(q), base.row(hit.docno - 1), base.dimension);
         ASSERT_GE(score, kth[q] - slack) << what;
         ASSERT_NEAR(hit.score, score, slack) << what;
       }

@@ -28,9 +28,7 @@ class ScanFixture {
   float* row(size_t segment, size_t row) {
     return segments_[segment].rows.data() + row * dimension_;
   }
-  format::RowRecord* record(size_t segment, size_t row) {
-    return &segments_[segment].records[row];
-  }
+  format::RowRecord* record(size_t segment, size_t row) { return &segments_[segment].records[row]; }
 
  private:
   struct Segment {

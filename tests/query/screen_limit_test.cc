@@ -78,6 +78,20 @@ TEST(ScreenLimitTest, LimitIsTight) {
   EXPECT_NEAR(LimitFor(l2, 4), 0.5, 6e-6);
 }
 
+// The parts of the derivation, added up: the screen's error, the rounding of the unit query, and
+// the documented order's own rounding.
+TEST(ScreenLimitTest, EpsilonCoversAllItsParts) {
+  for (const size_t d : {1, 16, 128, 768, 65535}) {
+    for (const double error : {index::ScreenErrorBound(d), index::AnyOrderErrorBound(d)}) {
+      const double longest = 1 + kRowLengthSlack;
+      const double unit_query = 0x1p-24 + (static_cast<double>(d) / 16 + 8) * 0x1p-53;
+      const double order = (static_cast<double>(d) / 8 + 8) * 0x1p-53;
+      EXPECT_GT(ScreenEpsilon(d, error), longest * (error * (1 + unit_query) + unit_query + order));
+      EXPECT_LT(ScreenEpsilon(d, error), 1.01 * error + 1.01 * 0x1p-24 + 1e-9);
+    }
+  }
+}
+
 TEST(ScreenLimitTest, NothingIsSkippedWhereNothingIsProven) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {

@@ -40,7 +40,8 @@ TEST(TopKTest, KeepsTheBestWithTiesByDocno) {
   std::mt19937_64 random(kSeed);
   for (const size_t count : {0, 1, 2, 3, 10, 100, 1000}) {
     for (const size_t k : {0, 1, 2, 3, 4, 7, 10, 99, 100, 101, 5000}) {
-      for (const int distinct : {1, 3, 1000000}) ExpectBestOf(RandomHits(count, distinct, &random), k);
+      for (const int distinct : {1, 3, 1000000})
+        ExpectBestOf(RandomHits(count, distinct, &random), k);
     }
   }
 }
