@@ -67,6 +67,8 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   options.manual_wal_flush = true;        // the engine says when; the barrier guards the rest
   options.write_buffer_size = from.write_buffer_bytes;
   options.max_write_buffer_number = 4;
+  options.memtable_whole_key_filtering = true;  // most keys of an import are new
+  options.memtable_prefix_bloom_size_ratio = 0.1;
   options.max_background_jobs = 2;
   options.compression = rocksdb::kZSTD;
   options.compression_opts.level = 1;
@@ -74,8 +76,12 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(32u << 20);
+  // Few shards and filters in partitions: a filter block larger than a shard of the cache would be
+  // read again by every Get (measured: 25 times slower puts past 600,000 documents).
+  table.block_cache = rocksdb::NewLRUCache(32u << 20, /*num_shard_bits=*/2);
   table.cache_index_and_filter_blocks = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
   table.format_version = 5;
