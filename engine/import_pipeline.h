@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -44,7 +45,14 @@ class ImportPipeline {
 
   ImportPipeline(size_t writer_count, Commit commit)
       : queue_max_(writer_count), commit_(std::move(commit)) {
-    for (size_t i = 0; i < writer_count; ++i) writers_.emplace_back([this] { RunWriter(); });
+    writers_.reserve(writer_count);
+    for (size_t i = 0; i < writer_count; ++i) {
+      try {
+        writers_.emplace_back([this] { RunWriter(); });
+      } catch (const std::system_error&) {
+        if (writers_.empty()) throw;  // one writer does, if the system gives no more threads
+      }
+    }
   }
   ~ImportPipeline() { Stop(/*drop_queue=*/true); }
   ImportPipeline(const ImportPipeline&) = delete;

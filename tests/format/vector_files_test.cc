@@ -1,16 +1,17 @@
-// .npy headers, .fvecs rows and keys files: what they accept, and that everything else, every
+// .npy headers, .fvecs rows, both as vectors, and keys files: what they accept, and that everything else, every
 // truncation included, is refused with what was found.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <random>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "format/fvecs.h"
 #include "format/keys_file.h"
 #include "format/npy.h"
+#include "format/vector_rows.h"
 #include "vdb/types.h"
 
 namespace vdb::format {
@@ -132,6 +133,34 @@ TEST(Fvecs, RefusesAndNamesTheRow) {
     if (size == bytes.size() / 2) continue;
     EXPECT_NE(error(bytes.substr(0, size)), "") << size;
   }
+}
+
+TEST(VectorRows, ReadsEveryAlignmentAndWidth) {
+  const std::string dict = "{'descr':'<f4','fortran_order':False,'shape':(2,3)}";
+  const std::vector<float> values{1, 2, 3, 4, 5, 6};
+  for (size_t padding = 0; padding < 4; ++padding) {
+    std::string bytes = Npy(dict + std::string(padding, ' '));
+    bytes.append(reinterpret_cast<const char*>(values.data()), 24);
+    const auto rows = VectorRows::Parse(VectorFormat::kNpy, bytes);
+    ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+    std::vector<float> scratch;
+    EXPECT_THAT(*rows->Row(1, &scratch), ::testing::ElementsAre(4.0f, 5.0f, 6.0f));
+  }
+  std::string wide = Npy("{'descr':'<f8','fortran_order':False,'shape':(1,3)}");
+  const std::vector<double> doubles{0.1, -1e-300, 3.4028235e38};
+  wide.append(reinterpret_cast<const char*>(doubles.data()), 24);
+  const auto rows = VectorRows::Parse(VectorFormat::kNpy, wide);
+  ASSERT_TRUE(rows.ok());
+  std::vector<float> scratch;
+  EXPECT_THAT(*rows->Row(0, &scratch),
+              ::testing::ElementsAre(0.1f, 0.0f, std::numeric_limits<float>::max()));
+  const double huge = 3.4028236e38;
+  std::memcpy(wide.data() + wide.size() - 8, &huge, 8);
+  EXPECT_THAT(VectorRows::Parse(VectorFormat::kNpy, wide)->Row(0, &scratch).status().message(),
+              HasSubstr("position 2"));
+  EXPECT_FALSE(VectorRows::Parse(VectorFormat::kNpy,
+                                 Npy("{'descr':'<f4','fortran_order':False,'shape':(0,0)}"))
+                   .ok());
 }
 
 std::vector<std::string> Keys(const std::string& text) {
