@@ -252,6 +252,11 @@ Status Verifier::CheckRows(const SegmentView& view) {
       VDB_RETURN_IF_ERROR(Tick("verify rows", report_.rows_checked, rows_total_));
     }
   }
+  if (!view.sealed) {  // a sealed segment's bytes were counted block by block
+    report_.bytes_checked +=
+        view.mark.rows * (segment.identity().dimension * sizeof(float) + sizeof(format::RowRecord)) +
+        view.mark.key_bytes;
+  }
   if (key_offset != view.mark.key_bytes) {
     Problem(SegmentPath(segment.id(), SegmentFile::kKeys), "end",
             "expected keys to end at byte " + std::to_string(view.mark.key_bytes) + ", found " +
