@@ -315,8 +315,8 @@ class Importer {
     return Status::Cancelled("import of '" + path_ + "' cancelled; run it again to go on");
   }
 
-  // Ends the pipeline. Of the reader's error and the writers' the one of the earlier row counts, and
-  // that is the writers'.
+  // Ends the pipeline. Of the reader's error and the writers' the one of the earlier row counts,
+  // and that is the writers'.
   Status Finish(Status status) {
     if (status.ok() && !pipeline_ && !collection_) status = MakeMissing();  // an empty file
     if (pipeline_) {

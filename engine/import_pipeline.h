@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -49,8 +50,11 @@ class ImportPipeline {
     for (size_t i = 0; i < writer_count; ++i) {
       try {
         writers_.emplace_back([this] { RunWriter(); });
-      } catch (const std::system_error&) {
-        if (writers_.empty()) throw;  // one writer does, if the system gives no more threads
+      } catch (const std::system_error& error) {
+        // One writer does, if the system gives no more threads; without any the first Push fails.
+        if (!writers_.empty()) return;
+        failure_.emplace(0, Status::ResourceExhausted(
+                                std::string("import: cannot start a thread: ") + error.what()));
       }
     }
   }
@@ -73,8 +77,8 @@ class ImportPipeline {
     return totals_;
   }
 
-  /// Waits until everything pushed is committed, but not longer than `wait`. True when it is, or when
-  /// a writer has failed.
+  /// Waits until everything pushed is committed, but not longer than `wait`. True when it is, or
+  /// when a writer has failed.
   bool WaitIdle(std::chrono::milliseconds wait) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, wait, [this] {

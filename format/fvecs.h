@@ -1,7 +1,7 @@
 // .fvecs files: rows of an int32 dimension and that many float32, little-endian, without a header.
 //
-// Valid if and only if every row announces the same dimension, 1 to kDimensionMax, and the file is a
-// whole number of rows. An empty file has no rows.
+// Valid if and only if every row announces the same dimension, 1 to kDimensionMax, and the file is
+// a whole number of rows. An empty file has no rows.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// JsonReader: strict JSON (RFC 8259) pulled value by value out of text in memory. One pass, no tree,
-// no allocation except for strings with escapes; it knows the exact byte of every error and of every
-// value, so that a value can also be taken as a slice of the text.
+// JsonReader: strict JSON (RFC 8259) pulled value by value out of text in memory. One pass, no
+// tree, no allocation except for strings with escapes; it knows the exact byte of every error and
+// of every value, so that a value can also be taken as a slice of the text.
 //
 //   JsonReader reader(text, 100);
 //   if (reader.EnterObject())

@@ -4,8 +4,8 @@
 //
 // "id" is a string, or an integer that stands for its decimal text. A "vector" beside "vectors" is
 // short for the column of that name. null for metadata, body, vectors or a vector means absent.
-// "version", which `vdbtool get --json` writes, is read over. Any other field is an error, and so is
-// a field that comes twice: a misspelt one must not be dropped without a word.
+// "version", which `vdbtool get --json` writes, is read over. Any other field is an error, and so
+// is a field that comes twice: a misspelt one must not be dropped without a word.
 #pragma once
 
 #include <cstddef>
@@ -30,12 +30,14 @@ struct JsonlDocument {
   };
 
   std::string id;
-  std::string_view metadata;            // its text as it stands, empty if absent; checked as JSON only
+  std::string_view metadata;  // its text as it stands, empty if absent; checked as JSON only
   std::optional<std::string_view> body;
   std::vector<Vector> vectors;
   std::vector<float> values;
 
-  std::span<const float> values_of(const Vector& v) const { return {values.data() + v.first, v.count}; }
+  std::span<const float> values_of(const Vector& v) const {
+    return {values.data() + v.first, v.count};
+  }
 };
 
 class JsonlParser {

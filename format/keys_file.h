@@ -1,8 +1,9 @@
 // Keys files: the keys of the rows of a vector file, in order, a key a line.
 //
-// If every line is a JSON string, the keys are the strings' bytes (include/vdb/json_text.h): for keys
-// that hold newlines, begin with a quote, or are hard to type. Else each line is a key as it stands.
-// The newline after the last key may be missing. "\r" is not special in keys that are lines.
+// If every line is a JSON string, the keys are the strings' bytes (include/vdb/json_text.h): for
+// keys that hold newlines, begin with a quote, or are hard to type. Else each line is a key as it
+// stands. The newline after the last key may be missing. "\r" is not special in keys that are
+// lines.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +17,8 @@ namespace vdb::format {
 
 class KeysFile {
  public:
-  /// `text` must outlive the object. Errors: kInvalidArgument names the line (1-based) of a key that
-  /// is empty or longer than kKeyBytesMax.
+  /// `text` must outlive the object. Errors: kInvalidArgument names the line (1-based) of a key
+  /// that is empty or longer than kKeyBytesMax.
   static StatusOr<KeysFile> Parse(std::string_view text);
 
   size_t size() const { return ends_.size(); }

@@ -1,8 +1,8 @@
 // Metadata of a document: JSON text outside, a FlexBuffer (one map at its root) on disk, so that
 // filters can read a field without parsing text. No metadata is the empty string on disk.
 //
-// Exact for 64-bit integers, signed and unsigned, and for doubles; strings and field names are bytes
-// (include/vdb/json_text.h), except that a field name holds no NUL. In the FlexBuffer:
+// Exact for 64-bit integers, signed and unsigned, and for doubles; strings and field names are
+// bytes (include/vdb/json_text.h), except that a field name holds no NUL. In the FlexBuffer:
 //   null, true and false        FBT_NULL, FBT_BOOL
 //   -2^63 .. 2^63-1             FBT_INT;  2^63 .. 2^64-1: FBT_UINT
 //   numbers with point or "e"   FBT_FLOAT

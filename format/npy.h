@@ -26,7 +26,8 @@ struct NpyHeader {
   uint32_t element_bytes = 4;  // 4: float32, 8: float64
 };
 
-/// `file` is the whole file, or its first bytes with the whole header in them; `file_bytes` its size.
+/// `file` is the whole file, or its first bytes with the whole header in them; `file_bytes` is its
+/// size.
 /// Errors: kInvalidArgument names what was found and what is supported.
 StatusOr<NpyHeader> ParseNpyHeader(std::string_view file, uint64_t file_bytes);
 

@@ -56,8 +56,9 @@ StatusOr<std::span<const float>> VectorRows::Row(uint64_t i, std::vector<float>*
     double value = 0;
     std::memcpy(&value, from + j * sizeof(value), sizeof(value));
     if (std::isfinite(value) && std::fabs(value) >= kFloatOverflow) {
-      return Status::InvalidArgument("expected values that float32 can hold (at most 3.4e38), found " +
-                                     std::to_string(value) + " at position " + std::to_string(j));
+      return Status::InvalidArgument(
+          "expected values that float32 can hold (at most 3.4e38), found " + std::to_string(value) +
+          " at position " + std::to_string(j));
     }
     (*scratch)[j] = static_cast<float>(value);
   }

@@ -1,5 +1,5 @@
-// Rows of a vector file, whichever its format: float32 row by row out of the mapped bytes of a .npy or
-// .fvecs file.
+// Rows of a vector file, whichever its format: float32 row by row out of the mapped bytes of a .npy
+// or .fvecs file.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,9 @@ class VectorRows {
   uint64_t rows() const { return rows_; }
   uint32_t dimension() const { return dimension_; }  // 0 only for an empty .fvecs file
 
-  /// Row `i`, in the file or converted into `scratch`; valid while both stay as they are. Values may
-  /// be NaN or infinite if they are so in the file. kInvalidArgument if a double overflows float32.
+  /// Row `i`, in the file or converted into `scratch`; valid while both stay as they are. Values
+  /// may be NaN or infinite if they are so in the file. kInvalidArgument if a double overflows
+  /// float32.
   StatusOr<std::span<const float>> Row(uint64_t i, std::vector<float>* scratch) const;
 
  private:

@@ -90,7 +90,9 @@ class Putter {
     }
     auto collection = db_->OpenCollection(args_.collection);
     if (!collection.ok()) return;
-    for (const std::string& column : made_columns_) collection->DropColumn(column).IgnoreError(kWhy);
+    for (const std::string& column : made_columns_) {
+      collection->DropColumn(column).IgnoreError(kWhy);
+    }
   }
 
   Database* db_;
@@ -167,7 +169,8 @@ StatusOr<int> RunPut(const PutArgs& args) {
   if (!result.ok()) return result.status();
   if (!closed.ok()) return closed;
   if (!args.json) {
-    Print("put " + Printable(args.key) + ", version " + std::to_string(result->batch_number) + "\n");
+    Print("put " + Printable(args.key) + ", version " + std::to_string(result->batch_number) +
+          "\n");
     return kDone;
   }
   JsonOut out;
@@ -186,7 +189,8 @@ StatusOr<int> RunGet(const KeyArgs& args) {
   if (!document.ok()) return AboutKey(args.key, document.status());
   for (const DocumentVector& vector : document->vectors) {
     if (!vector.values.empty()) continue;
-    return Status::FailedPrecondition("key '" + Printable(args.key) + "', column '" + vector.column +
+    return Status::FailedPrecondition("key '" + Printable(args.key) + "', column '" +
+                                      vector.column +
                                       "': norm times unit vector overflows float32; read it by "
                                       "Collection::Get, which has both");
   }
@@ -209,7 +213,8 @@ StatusOr<int> RunDelete(const KeyArgs& args) {
     return kDone;
   }
   JsonOut out;
-  out.BeginObject().Key("id").String(args.key).Key("deleted").Uint(result->deleted_count).EndObject();
+  out.BeginObject().Key("id").String(args.key);
+  out.Key("deleted").Uint(result->deleted_count).EndObject();
   Print(out.text() + "\n");
   return kDone;
 }

@@ -105,7 +105,8 @@ Status SearchAll(const Collection& collection, const SearchArgs& args, const Vec
                           queries.dimension);
     auto result = collection.Search(part, options);
     if (!result.ok()) {
-      const std::string from = begin == 0 ? "" : "of the queries from " + std::to_string(begin) + ": ";
+      const std::string from =
+          begin == 0 ? "" : "of the queries from " + std::to_string(begin) + ": ";
       return {result.status().code(), from + result.status().message()};
     }
     for (size_t i = 0; i < result->answers.size(); ++i) {

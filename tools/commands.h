@@ -1,5 +1,5 @@
-// The commands of vdbtool: their arguments, and one function each. vdbtool.cc fills the arguments from
-// the command line. A function returns the exit code, or the Status that main prints.
+// The commands of vdbtool: their arguments, and one function each. vdbtool.cc fills the arguments
+// from the command line. A function returns the exit code, or the Status that main prints.
 #pragma once
 
 #include <cstddef>

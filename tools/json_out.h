@@ -1,5 +1,5 @@
-// JsonOut: writes JSON text in the shape scripts rely on: {"a": 1, "b": [1, 2]} on one line. Strings
-// are bytes, escaped reversibly as include/vdb/json_text.h has it.
+// JsonOut: writes JSON text in the shape scripts rely on: {"a": 1, "b": [1, 2]} on one line.
+// Strings are bytes, escaped reversibly as include/vdb/json_text.h has it.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// vdbtool: the admin tool. This file has the command table, the command line and the exit codes; each
-// command stands in a cmd_*.cc. Exit codes: 0 done, 1 failed or not found, 2 usage.
+// vdbtool: the admin tool. This file has the command table, the command line and the exit codes;
+// each command stands in a cmd_*.cc. Exit codes: 0 done, 1 failed or not found, 2 usage.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -21,10 +21,11 @@
 #endif
 
 #if !VDB_TOOL_SANITIZED
-// OpenBLAS makes a pool of threads when it is loaded, which vdb does not use: it calls OpenBLAS from
-// threads of its own. In a static program only .preinit_array comes before that.
+// OpenBLAS makes a pool of threads when it is loaded, which vdb does not use: it calls OpenBLAS
+// from threads of its own. In a static program only .preinit_array comes before that.
 static void KeepBlasSingleThreaded(int, char**, char**) { setenv("OPENBLAS_NUM_THREADS", "1", 0); }
-__attribute__((section(".preinit_array"), used)) static void (*const kBeforeBlas)(int, char**, char**) =
+__attribute__((section(".preinit_array"), used)) static void (*const kBeforeBlas)(int, char**,
+                                                                                  char**) =
     KeepBlasSingleThreaded;
 #endif
 
@@ -59,14 +60,15 @@ struct Command {
 };
 
 CLI::Option* AddMetric(CLI::App* app, std::string* metric) {
-  return app->add_option("--metric", *metric, "cosine (default), dot or l2, of a column that is made")
+  return app
+      ->add_option("--metric", *metric, "cosine (default), dot or l2, of a column that is made")
       ->check(CLI::IsMember({"cosine", "dot", "l2"}));
 }
 
 void AddImport(CLI::App* parent, Run* run) {
-  Command<ImportArgs> command(parent, "import",
-                              "Import documents (.jsonl) or vectors (.npy, .fvecs) into a collection",
-                              run, RunImport);
+  Command<ImportArgs> command(
+      parent, "import", "Import documents (.jsonl) or vectors (.npy, .fvecs) into a collection",
+      run, RunImport);
   command.Collection();
   CLI::App* app = command.app;
   ImportArgs* args = command.args.get();
@@ -79,7 +81,8 @@ void AddImport(CLI::App* parent, Run* run) {
   app->add_option("--keys", args->keys_file,
                   "Keys of .npy and .fvecs rows: a key a line, or a JSON string a line "
                   "(default: the row number)");
-  app->add_option("--batch-rows", args->batch_rows, "Documents committed and synced together (1000)")
+  app->add_option("--batch-rows", args->batch_rows,
+                  "Documents committed and synced together (1000)")
       ->check(CLI::PositiveNumber);
 }
 
@@ -90,7 +93,8 @@ void AddPut(CLI::App* parent, Run* run) {
   PutArgs* args = command.args.get();
   app->add_option("--metadata", args->metadata, "A JSON object");
   auto* body = app->add_option("--body", args->body, "The body");
-  app->add_option("--body-file", args->body_file, "File with the body, - for stdin")->excludes(body);
+  app->add_option("--body-file", args->body_file, "File with the body, - for stdin")
+      ->excludes(body);
   app->add_option("--vector", args->vectors, "COLUMN=1,2,3; may be given once per column")
       ->allow_extra_args(false);
   AddMetric(app, &args->metric);
@@ -102,8 +106,9 @@ void AddSearch(CLI::App* parent, Run* run) {
   CLI::App* app = command.app;
   SearchArgs* args = command.args.get();
   auto* from = app->add_option_group("queries", "Where the queries come from");
-  from->add_option("--queries", args->queries_file,
-                   "A .fvecs, .npy or .jsonl file (a JSON array a line), - for such lines on stdin");
+  from->add_option(
+      "--queries", args->queries_file,
+      "A .fvecs, .npy or .jsonl file (a JSON array a line), - for such lines on stdin");
   from->add_option("--like", args->like, "The vector of the document of this key, itself left out");
   from->require_option(1);
   app->add_option("-k", args->k, "Hits wanted per query (10)")->check(CLI::NonNegativeNumber);

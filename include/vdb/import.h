@@ -16,7 +16,7 @@ struct ImportOptions {
   std::string column = "vector";     ///< for .npy and .fvecs; JSON lines name their columns
   Metric metric = Metric::kCosine;   ///< of a column the import makes
   std::string model = {};                 ///< of a column the import makes
-  std::string keys_path = {};             ///< .npy and .fvecs: a key a line, or a JSON string a line
+  std::string keys_path = {};        ///< .npy and .fvecs: a key a line, or a JSON string a line
   uint64_t batch_rows = 1000;        ///< committed, and synced, together
   bool sync = true;
   ProgressCallback progress = {};         ///< done and total count bytes of the file
@@ -35,8 +35,8 @@ struct ImportReport {
 /// does. Without keys_path the key of a vector is its 0-based row number in decimal. Collection and
 /// columns are made once the first batch that needs them has been found good.
 ///
-/// A JSON line is {"id": "k1", "metadata": {...}, "body": "...", "vectors": {"column": [...]}}; id may
-/// be an integer, a top-level "vector" is short for the column of that name, null means absent,
+/// A JSON line is {"id": "k1", "metadata": {...}, "body": "...", "vectors": {"column": [...]}}; id
+/// may be an integer, a top-level "vector" is short for the column of that name, null means absent,
 /// "version" is ignored, any other field refused. Empty lines are skipped.
 StatusOr<ImportReport> ImportFile(Database& database, const std::string& collection,
                                   const std::string& path, const ImportOptions& options = {});

@@ -1,5 +1,5 @@
-// JSON strings for bytes: how keys, names and bodies that need not be UTF-8 appear in JSON text, and
-// how they come back. Reversible for every byte string, and the same convention as Python's
+// JSON strings for bytes: how keys, names and bodies that need not be UTF-8 appear in JSON text,
+// and how they come back. Reversible for every byte string, and the same convention as Python's
 // "surrogateescape", so `text.encode("utf-8", "surrogateescape")` gives the bytes in Python.
 #pragma once
 

@@ -43,7 +43,8 @@ TEST(JsonText, EscapesEachByteThatIsNoUtf8) {
 TEST(JsonText, RoundTripsRandomBytes) {
   std::mt19937 random(7);
   // Mostly lead and continuation bytes, where the decisions are.
-  const std::string alphabet = "a\"\\\n\x80\xBF\xC2\xC3\xE0\xE2\xED\x9F\xA0\xEF\xF0\xF4\x8F\x90\xFF";
+  const std::string alphabet =
+      "a\"\\\n\x80\xBF\xC2\xC3\xE0\xE2\xED\x9F\xA0\xEF\xF0\xF4\x8F\x90\xFF";
   for (int round = 0; round < 200000; ++round) {
     std::string bytes(random() % 12, '\0');
     for (char& c : bytes) {
@@ -102,11 +103,11 @@ TEST(JsonReader, TakesEverythingValid) {
 TEST(JsonReader, RefusesEverythingElse) {
   for (const char* text :
        {"", " ", "01", "-01", "00", "-", "+1", ".5", "5.", "1.e5", "1e", "1e+", "0x10", "1_000",
-        "nul", "nulll", "True", "tru", "falsy", "None", "undefined", "NaN", "-NaN", "nan", "Infinity",
-        "-Infinity", "inf", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1,,2]", "{", "}", "{,}",
-        "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{1:1}", "{null:1}",
-        "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]", "1 2", "[]]", "'a'", "\"a", "\"\\\"", "// c\n1",
-        "[1] x", "\xEF\xBB\xBF[]", "-i", "-I", "[[[[[[[[[]]]]]]]]]"}) {
+        "nul", "nulll", "True", "tru", "falsy", "None", "undefined", "NaN", "-NaN", "nan", "inf",
+        "Infinity", "-Infinity", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1,,2]", "{", "}",
+        "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{1:1}",
+        "{null:1}", "{\"a\":1 \"b\":2}", "[1}", "{\"a\":1]", "1 2", "[]]", "'a'", "\"a", "\"\\\"",
+        "// c\n1", "[1] x", "\xEF\xBB\xBF[]", "-i", "-I", "[[[[[[[[[]]]]]]]]]"}) {
     EXPECT_NE(ErrorOf(text), "") << text;
   }
   EXPECT_NE(ErrorOf(std::string_view("[]\0", 3)), "");

@@ -24,7 +24,8 @@ TEST(Jsonl, ReadsADocument) {
   JsonlDocument document;
   const std::string line =
       R"( {"id": "k\n1", "metadata": {"b": 1, "a": [2]}, "body": "x\udcff", )"
-      R"("vectors": {"v": [0.5, -1e-3], "w": [3], "none": null}, "vector": [1, 2, 3], "version": 7} )";
+      R"("vectors": {"v": [0.5, -1e-3], "w": [3], "none": null}, "vector": [1, 2, 3], )"
+      R"("version": 7} )";
   ASSERT_EQ(parser.Parse(line, &document).ToString(), "ok");
   EXPECT_EQ(document.id, "k\n1");
   EXPECT_EQ(document.metadata, R"({"b": 1, "a": [2]})");

@@ -1,5 +1,5 @@
-// Metadata: values survive JSON -> FlexBuffer -> JSON exactly, in canonical form; what cannot be kept
-// is refused with its byte; damaged FlexBuffers give kCorruption or some text, never a crash.
+// Metadata: values survive JSON -> FlexBuffer -> JSON exactly, in canonical form; what cannot be
+// kept is refused with its byte; damaged FlexBuffers give kCorruption or some text, never a crash.
 #include "format/metadata.h"
 
 #include <gmock/gmock.h>
@@ -139,7 +139,8 @@ TEST(Metadata, RandomDocumentsAreStable) {
       default: {
         std::string text = "{";
         for (auto i = random() % 6; i > 0; --i) {
-          text += "\"k" + std::to_string(random() % 8) + "\":" + make(depth + 1) + (i > 1 ? "," : "");
+          text +=
+              "\"k" + std::to_string(random() % 8) + "\":" + make(depth + 1) + (i > 1 ? "," : "");
         }
         return text + "}";
       }
@@ -190,6 +191,30 @@ TEST(Metadata, DecoderSurvivesDamage) {
     std::string noise(random() % 24, '\0');
     for (char& c : noise) c = static_cast<char>(random() % 3 ? random() % 12 : random());
     Decode(noise + "\x26\x01");  // a map of bytes at the root
+  }
+}
+
+// FlexBuffers' own Verifier lets a key without an end pass.
+TEST(Metadata, DecoderRefusesStringsWithoutAnEnd) {
+  const std::string rest = "\x01\x02\x01\x01\x01\x05\x04\x02\x24\x01";  // a map of one int
+  EXPECT_EQ(MetadataToJson("k" + rest).status().code(), StatusCode::kCorruption);
+  std::string with_end = "k" + std::string(1, '\0') + rest;
+  with_end[3] = '\x03';  // the key is one byte further away
+  EXPECT_EQ(*MetadataToJson(with_end), "{\"k\":5}");
+
+  std::string bytes = *MetadataFromJson(R"({"k":"xyz"})");
+  const size_t end = bytes.find("xyz") + 3;
+  ASSERT_EQ(bytes[end], '\0');
+  bytes[end] = '!';
+  EXPECT_EQ(MetadataToJson(bytes).status().code(), StatusCode::kCorruption);
+}
+
+// Fields out of order, or twice, are nothing that we write.
+TEST(Metadata, DecoderRefusesFieldsOutOfOrder) {
+  for (const char* name : {"a", "c"}) {
+    std::string bytes = *MetadataFromJson(R"({"b":1,"c":2})");
+    bytes[bytes.find('b')] = name[0];
+    EXPECT_EQ(MetadataToJson(bytes).ok(), *name == 'a');
   }
 }
 

@@ -1,5 +1,5 @@
-// .npy headers, .fvecs rows, both as vectors, and keys files: what they accept, and that everything else, every
-// truncation included, is refused with what was found.
+// .npy headers, .fvecs rows, both as vectors, and keys files: what they accept, and that everything
+// else, every truncation included, is refused with what was found.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -67,7 +67,8 @@ TEST(Npy, RefusesAndNamesWhatItFound) {
   EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False,'shape':()}"), HasSubstr("shape ()"));
   EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False,'shape':(1,2,3)}"),
               HasSubstr("(1, 2, 3)"));
-  EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False,'shape':(-2,3)}"), HasSubstr("number"));
+  EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False,'shape':(-2,3)}"),
+              HasSubstr("number"));
   EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False}"), HasSubstr("'shape'"));
   EXPECT_THAT(NpyError("{'descr':'<f4','fortran_order':False,'shape':(2,3),'x':1}"),
               HasSubstr("unknown field 'x'"));
@@ -187,7 +188,8 @@ TEST(KeysFile, JsonLines) {
 }
 
 TEST(KeysFile, RefusesKeysOutOfRange) {
-  EXPECT_THAT(Keys("a\n\nb\n")[0], HasSubstr("line 2: expected a key of 1 to 65536 bytes, found 0"));
+  EXPECT_THAT(Keys("a\n\nb\n")[0],
+              HasSubstr("line 2: expected a key of 1 to 65536 bytes, found 0"));
   EXPECT_THAT(Keys("\"\"\n\"\"\n")[0], HasSubstr("line 1"));
   EXPECT_THAT(Keys("\"a\"\n\"\"\n")[0], HasSubstr("line 2"));
   EXPECT_EQ(Keys(std::string(kKeyBytesMax, 'k')).size(), 1u);

@@ -53,12 +53,15 @@ class Redirections {
   posix_spawn_file_actions_t actions_;
 };
 
-int Spawn(const std::vector<std::string>& program, const Redirections& redirections, int kill_after_ms) {
+int Spawn(const std::vector<std::string>& program, const Redirections& redirections,
+          int kill_after_ms) {
   std::vector<char*> argv;
   for (const std::string& argument : program) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_t pid = 0;
-  if (posix_spawn(&pid, argv[0], redirections.actions(), nullptr, argv.data(), environ) != 0) return -1;
+  if (posix_spawn(&pid, argv[0], redirections.actions(), nullptr, argv.data(), environ) != 0) {
+    return -1;
+  }
   if (kill_after_ms > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(kill_after_ms));
     kill(pid, SIGKILL);
@@ -94,7 +97,9 @@ ToolResult RunTool(const std::vector<std::string>& arguments, const std::string&
 }
 
 ::testing::AssertionResult IsJsonLines(const std::string& text) {
-  if (text.empty() || text.back() != '\n') return ::testing::AssertionFailure() << "no last newline";
+  if (text.empty() || text.back() != '\n') {
+    return ::testing::AssertionFailure() << "no last newline";
+  }
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     format::JsonReader reader(line, 200);

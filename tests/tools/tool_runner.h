@@ -21,7 +21,7 @@ ToolResult RunTool(const std::vector<std::string>& arguments, const std::string&
 /// Whether every line of `text` is JSON: to our reader and, where there is one, to Python.
 ::testing::AssertionResult IsJsonLines(const std::string& text);
 
-/// The value of a field "name": "..." or "name": 12 in one line of JSON written by vdbtool, as text.
+/// The value of a field "name": "..." or "name": 12 in a line of JSON that vdbtool wrote, as text.
 std::string Field(const std::string& json, const std::string& name);
 
 /// Bytes of a .fvecs file.

@@ -50,7 +50,8 @@ TEST_F(ImportTest, VectorFilesWithoutKeys) {
   Ok({"import", db(), "b", WriteFile("x.npy", Npy<float>({{1, 2}, {3, 4}}, "<f4")), "--column", "w",
       "--metric", "l2", "--model", "m"});
   EXPECT_EQ(Vectors("b", "1"), "{\"w\": [3, 4]}");
-  EXPECT_NE(Ok({"list", db(), "--json"}).find(R"("metric": "l2", "model": "m")"), std::string::npos);
+  EXPECT_NE(Ok({"list", db(), "--json"}).find(R"("metric": "l2", "model": "m")"),
+            std::string::npos);
   Ok({"import", db(), "d", WriteFile("y.npy", Npy<double>({{0.1, 2}, {3, 1e-300}}, "<f8"))});
   EXPECT_EQ(Vectors("d", "0"), "{\"vector\": [0.1, 2]}");
   EXPECT_NE(Ok({"import", db(), "e", WriteFile("none.fvecs", "")}).find("imported 0 documents"),
@@ -66,7 +67,8 @@ TEST_F(ImportTest, KeysFiles) {
   Ok({"import", db(), "b", vectors, "--keys", WriteFile("json", "\"a\\nb\"\n\"\\udcff\"\n\"c\"")});
   EXPECT_EQ(Vectors("b", "a\nb"), "{\"vector\": [1, 2]}");
   EXPECT_EQ(Vectors("b", "\xFF"), "{\"vector\": [3, 4]}");
-  Refused({"c", vectors, "--keys", WriteFile("two", "a\nb\n")}, {"expected 3 keys", "found 2", "two"});
+  Refused({"c", vectors, "--keys", WriteFile("two", "a\nb\n")},
+          {"expected 3 keys", "found 2", "two"});
   Refused({"c", vectors, "--keys", WriteFile("gap", "a\n\nb\n")}, {"line 2", "found 0"});
   Refused({"c", vectors, "--keys", WriteFile("long", "a\nb\n" + std::string(65537, 'k'))},
           {"line 3", "65537"});
@@ -79,7 +81,8 @@ TEST_F(ImportTest, LaterRowOfAKeyWins) {
   for (int i = 0; i < 5000; ++i) {
     rows.push_back({1.0f, static_cast<float>(i)});
     keys += "k" + std::to_string(i % 7) + "\n";
-    lines += "{\"id\": \"k" + std::to_string(i % 7) + "\", \"vector\": [1, " + std::to_string(i) + "]}\n";
+    lines += "{\"id\": \"k" + std::to_string(i % 7) + "\", \"vector\": [1, " + std::to_string(i) +
+             "]}\n";
   }
   Ok({"import", db(), "a", WriteFile("x.fvecs", Fvecs(rows)), "--keys", WriteFile("keys", keys),
       "--batch-rows", "10", "--metric", "dot"});
@@ -94,11 +97,12 @@ TEST_F(ImportTest, LaterRowOfAKeyWins) {
 
 TEST_F(ImportTest, JsonLines) {
   Ok({"import", db(), "a",
-      WriteFile("x.jsonl",
-                "\xEF\xBB\xBF{\"id\": \"k1\", \"metadata\": {\"b\": 1, \"a\": [2.0]}, \"body\": \"t\", "
-                "\"vectors\": {\"v\": [1, 2], \"w\": [3]}}\n\n  \r\n"
-                "{\"id\": 7, \"vector\": [1, 2, 3]}\r\n"
-                "{\"id\": \"bare\", \"metadata\": null, \"body\": null, \"vectors\": {\"v\": null}}")});
+      WriteFile(
+          "x.jsonl",
+          "\xEF\xBB\xBF{\"id\": \"k1\", \"metadata\": {\"b\": 1, \"a\": [2.0]}, \"body\": \"t\", "
+          "\"vectors\": {\"v\": [1, 2], \"w\": [3]}}\n\n  \r\n"
+          "{\"id\": 7, \"vector\": [1, 2, 3]}\r\n"
+          "{\"id\": \"bare\", \"metadata\": null, \"body\": null, \"vectors\": {\"v\": null}}")});
   const std::string k1 = Ok({"get", db(), "a", "k1", "--json"});
   EXPECT_EQ(Field(k1, "metadata"), "{\"a\":[2.0],\"b\":1}");
   EXPECT_EQ(Field(k1, "body"), "\"t\"");
@@ -139,7 +143,8 @@ TEST_F(ImportTest, RefusesVectorFilesAndNamesTheRow) {
   Refused({"c", WriteFile("d.fvecs", Fvecs({{1, 2}, {1, 2, 3}}))},
           {"row 1", "dimension 2", "found 3"});
   Refused({"c", WriteFile("t.fvecs", Fvecs({{1, 2}}) + "xyz")}, {"row 1", "the end of the file"});
-  Refused({"c", WriteFile("f.npy", Npy<double>({{1, 2}, {1, 1e300}}, "<f8"))}, {"row 1", "float32"});
+  Refused({"c", WriteFile("f.npy", Npy<double>({{1, 2}, {1, 1e300}}, "<f8"))},
+          {"row 1", "float32"});
   Refused({"c", WriteFile("b.npy", Npy<float>({{1, 2}}, ">f4"))}, {"b.npy", "'>f4'"});
   Refused({"c", WriteFile("s.npy", Npy<float>({{1, 2}}, "<f8"))}, {"does not fit"});
   Refused({"c", WriteFile("e.npy", "")}, {"e.npy", "magic"});

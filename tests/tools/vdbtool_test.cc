@@ -27,8 +27,8 @@ class VdbtoolTest : public ToolTest {
 };
 
 TEST_F(VdbtoolTest, HelpAndVersion) {
-  for (const char* command : {"create", "import", "put", "get", "delete", "drop", "column", "search",
-                              "list", "stats", "verify"}) {
+  for (const char* command : {"create", "import", "put", "get", "delete", "drop", "column",
+                              "search", "list", "stats", "verify"}) {
     const std::string help = Ok({command, "--help"});
     EXPECT_NE(help.find(command), std::string::npos) << help;
   }
@@ -152,8 +152,8 @@ TEST_F(VdbtoolTest, SearchReadsQueries) {
     return all;
   };
   const std::string expected =
-      "{\"query\": 0, \"count\": 1, \"exact\": true, \"hits\": [{\"key\": \"north\", \"score\": 1}]}\n"
-      "{\"query\": 1, \"count\": 1, \"exact\": true, \"hits\": [{\"key\": \"east\", \"score\": 1}]}\n";
+      R"({"query": 0, "count": 1, "exact": true, "hits": [{"key": "north", "score": 1}]})" "\n"
+      R"({"query": 1, "count": 1, "exact": true, "hits": [{"key": "east", "score": 1}]})" "\n";
   EXPECT_EQ(Ok(with(WriteFile("q.fvecs", Fvecs({{0, 2}, {5, 0}})))), expected);
   EXPECT_EQ(Ok(with(WriteFile("q.npy", Npy<float>({{0, 2}, {5, 0}}, "<f4")))), expected);
   EXPECT_EQ(Ok(with(WriteFile("q8.npy", Npy<double>({{0, 2}, {5, 0}}, "<f8")))), expected);
@@ -173,8 +173,8 @@ TEST_F(VdbtoolTest, SearchReadsQueries) {
 
 TEST_F(VdbtoolTest, ColumnsAndDrop) {
   PutThree();
-  EXPECT_TRUE(IsJsonLines(
-      Ok({"column", "add", db(), "c", "w", "--dimension", "3", "--metric", "l2", "--model", "m", "--json"})));
+  EXPECT_TRUE(IsJsonLines(Ok({"column", "add", db(), "c", "w", "--dimension", "3", "--metric", "l2",
+                              "--model", "m", "--json"})));
   std::string list = Ok({"list", db(), "--json"});
   EXPECT_TRUE(IsJsonLines(list));
   EXPECT_NE(list.find(R"({"name": "w", "dimension": 3, "metric": "l2", "model": "m", )"
@@ -231,7 +231,8 @@ TEST_F(VdbtoolTest, VerifyFindsDamageAndExitsWith1) {
   file.close();
   const ToolResult text = RunTool({"verify", db()});
   EXPECT_EQ(text.code, 1);
-  EXPECT_NE(text.out.find(std::filesystem::path(damaged).filename()), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find(std::filesystem::path(damaged).filename()), std::string::npos)
+      << text.out;
   EXPECT_NE(text.err.find("problems found"), std::string::npos);
   const ToolResult json = RunTool({"verify", db(), "--json"});
   EXPECT_EQ(json.code, 1);
