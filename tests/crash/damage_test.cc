@@ -142,7 +142,7 @@ TEST(DamageTest, ADamagedWalIsRefused) {
   ASSERT_FALSE(wals.empty());
   for (const std::string& wal : wals) {
     if (fs::file_size(wal) == 0) continue;  // made, and nothing acknowledged in it
-    DamageEverywhere(specimen, wal, LongRun() ? 97 : fs::file_size(wal) / 12 + 1);
+    DamageEverywhere(specimen, wal, LongRun() ? 97 : (fs::file_size(wal) / 12 + 1) * Thinning());
   }
 }
 
@@ -151,7 +151,8 @@ TEST(DamageTest, ADamagedRocksManifestIsRefusedBesideANewerWal) {
   const auto manifests = specimen.Files(
       [](const std::string& name) { return name.find("/MANIFEST-") != std::string::npos; });
   ASSERT_EQ(manifests.size(), 1u);
-  DamageEverywhere(specimen, manifests[0], LongRun() ? 1 : fs::file_size(manifests[0]) / 25 + 1);
+  const size_t step = fs::file_size(manifests[0]) / 25 + 1;
+  DamageEverywhere(specimen, manifests[0], LongRun() ? 1 : step * Thinning());
 }
 
 // Flips each byte in place: read-only opens write nothing, so the specimen can be mended again.
@@ -194,7 +195,7 @@ void FlipOurFiles(bool closed) {
   for (const std::string& file : ours) {
     if (file.find(".del-") != std::string::npos && ++masks > 2 && !LongRun()) break;
     const size_t size = fs::file_size(file);
-    const size_t readers = LongRun() ? 1 : std::max<size_t>(1, size / 600);
+    const size_t readers = LongRun() ? 1 : std::max<size_t>(1, size / 600) * Thinning();
     FlipEveryByte(specimen, file, readers, readers * (LongRun() ? 8 : 16));
   }
 }

@@ -66,7 +66,7 @@ void FailEverywhere(uint64_t seed, size_t step, const MakeHook& make_hook) {
   }
   size_t failures = 0, runs = 0;
   std::map<std::string, size_t> codes;
-  for (size_t at = 0; at < operations; at += step, ++runs) {
+  for (size_t at = 0; at < operations; at += step * Thinning(), ++runs) {
     ScratchDir root;
     RecordingFileSystem fs(root.path());
     fs.SetHook(make_hook(at));
@@ -148,7 +148,7 @@ TEST(FailingDiskTest, AnImportOnAFullDiskCanBeRunAgain) {
     ASSERT_TRUE(done.ok()) << done.ToString();
     operations = fs.size();
   }
-  for (size_t at = 0; at < operations; at += LongRun() ? 1 : 3) {
+  for (size_t at = 0; at < operations; at += (LongRun() ? 1 : 3) * Thinning()) {
     ScratchDir root;
     RecordingFileSystem full(root.path());
     full.SetHook(FullDiskFrom(at));

@@ -248,7 +248,7 @@ Status CheckAfterKill(const Database& database,
 }
 
 TEST(KillTest, EverySyncedBatchSurvivesAKillInAnyPhase) {
-  const size_t kills_per_phase = LongRun() ? 250 : 26;
+  const size_t kills_per_phase = LongRun() ? 250 : 26 / Thinning();
   constexpr uint64_t kSeed = 2026;
   std::printf("seed %d\n%-16s %6s %9s %9s\n", static_cast<int>(kSeed), "phase", "kills", "not hit",
               "batches");
@@ -285,7 +285,7 @@ TEST(KillTest, EverySyncedBatchSurvivesAKillInAnyPhase) {
     EXPECT_EQ(killed, kills_per_phase) << "the phase is not reached: nothing was tested";
     kills += killed;
   }
-  EXPECT_GE(kills, 200u);
+  EXPECT_GE(kills, 200u / Thinning());
 }
 
 // gtest runs no test in the child: the child is known before any test starts.

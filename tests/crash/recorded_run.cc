@@ -99,16 +99,24 @@ std::string CutReport::ToString() const {
   return text;
 }
 
+size_t Thinning() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return 13;
+#else
+  return 1;
+#endif
+}
+
 CutReport CutEverywhere(const Log& log, const std::vector<Model>& states,
                         const CutOptions& options) {
   CutReport report;
   DiskModel disk;
   Bounds bounds;
-  size_t turn = 0;
+  size_t turn = 0, candidates = 0;
   for (size_t i = 0; i <= log.size(); ++i) {
     const bool mark = i < log.size() && log[i].kind == OpKind::kMark;
     const bool wanted = i == log.size() || !options.only_before || options.only_before(log[i]);
-    if (i >= options.first && !mark && wanted) {
+    if (i >= options.first && !mark && wanted && candidates++ % options.step == 0) {
       const auto policies = AllPolicies(options.seed + i);
       for (size_t p = 0; p < options.policies_per_cut; ++p) {
         const CutPolicy& policy = policies[turn++ % policies.size()];

@@ -39,8 +39,13 @@ struct Bounds {
 StatusOr<size_t> CheckRecovery(const std::string& root, const std::vector<Model>& states,
                                const Bounds& bounds);
 
+/// 1, but under a sanitizer, which makes an open ten times slower: take every so many of the cuts,
+/// flips and failures only.
+size_t Thinning();
+
 struct CutOptions {
   size_t first = 0;  ///< position of the first cut
+  size_t step = Thinning();  ///< cut at every so many
   uint64_t seed = 1;
   size_t policies_per_cut = 1;     ///< of the six, in turn
   size_t violation_count_max = 3;  ///< stop after so many
