@@ -17,16 +17,18 @@ struct Look {
   const format::CollectionEntry* collection = nullptr;
 };
 
-}  // namespace
-
 // The view to read and the collection in it.
-static StatusOr<Look> LookAt(const engine::DatabaseImpl& impl,
-                             std::shared_ptr<const engine::View> snapshot, uint32_t id,
-                             const std::string& name) {
+StatusOr<Look> LookAt(const engine::DatabaseImpl& impl, const engine::SnapshotParts& snapshot,
+                      uint32_t id, const std::string& name) {
   Look look;
-  look.view = std::move(snapshot);
-  VDB_ASSIGN_OR_RETURN(const auto newest, impl.CurrentView());  // also says "closed"
-  if (look.view == nullptr) look.view = newest;
+  VDB_ASSIGN_OR_RETURN(look.view, impl.CurrentView());  // also says "closed"
+  if (snapshot.view != nullptr) {
+    if (snapshot.database != &impl) {
+      return Status::InvalidArgument("the snapshot is of another database than collection '" +
+                                     name + "'");
+    }
+    look.view = snapshot.view;
+  }
   look.collection = look.view->manifest->FindCollection(id);
   if (look.collection == nullptr) {
     return Status::NotFound("collection '" + name + "' was dropped, or is not in this snapshot");
@@ -34,7 +36,21 @@ static StatusOr<Look> LookAt(const engine::DatabaseImpl& impl,
   return look;
 }
 
+}  // namespace
+
 uint64_t Snapshot::batch_number() const { return view_->batch; }
+
+// The old view must go before the database it refers to.
+Snapshot& Snapshot::operator=(Snapshot other) noexcept {
+  std::swap(view_, other.view_);
+  std::swap(database_, other.database_);
+  return *this;
+}
+
+engine::SnapshotParts Collection::PartsOf(const Snapshot* snapshot) {
+  if (snapshot == nullptr) return {};
+  return {snapshot->database_.get(), snapshot->view_};
+}
 
 Status Collection::AddColumn(std::string_view column, const ColumnOptions& options) {
   return NoThrow([&] { return impl_->AddColumn(id_, column, options); });
@@ -48,7 +64,7 @@ Status Collection::SetDefaultColumn(std::string_view column) {
 
 StatusOr<std::vector<ColumnInfo>> Collection::Columns() const {
   return NoThrow([&]() -> StatusOr<std::vector<ColumnInfo>> {
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, nullptr, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, {}, id_, name_));
     std::vector<ColumnInfo> columns;
     for (const format::ColumnEntry& c : look.collection->columns) {
       columns.push_back(
@@ -117,8 +133,7 @@ StatusOr<WriteResult> Collection::Delete(std::string_view key, const WriteOption
 StatusOr<Document> Collection::Get(std::string_view key, const ReadOptions& options,
                                    DocumentParts parts) const {
   return NoThrow([&]() -> StatusOr<Document> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     VDB_ASSIGN_OR_RETURN(auto document, impl_->Get(*look.view, *look.collection, key, parts));
     if (!document) {
       return Status::NotFound("collection '" + name_ + "' has no document of this key");
@@ -131,8 +146,7 @@ StatusOr<std::vector<std::optional<Document>>> Collection::MultiGet(
     std::span<const std::string_view> keys, const ReadOptions& options,
     DocumentParts parts) const {
   return NoThrow([&]() -> StatusOr<std::vector<std::optional<Document>>> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     std::vector<std::optional<Document>> documents;
     documents.reserve(keys.size());
     for (const std::string_view key : keys) {
@@ -145,16 +159,14 @@ StatusOr<std::vector<std::optional<Document>>> Collection::MultiGet(
 
 StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOptions& options) const {
   return NoThrow([&]() -> StatusOr<SearchResult> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     return impl_->Search(*look.view, *look.collection, queries, options);
   });
 }
 
 StatusOr<uint64_t> Collection::Count(const ReadOptions& options) const {
   return NoThrow([&]() -> StatusOr<uint64_t> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     VDB_ASSIGN_OR_RETURN(const auto counts, impl_->ReadCounts(*look.view, id_));
     return counts.documents;
   });
@@ -162,16 +174,14 @@ StatusOr<uint64_t> Collection::Count(const ReadOptions& options) const {
 
 StatusOr<CollectionStats> Collection::Stats(const ReadOptions& options) const {
   return NoThrow([&]() -> StatusOr<CollectionStats> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     return impl_->Stats(*look.view, *look.collection);
   });
 }
 
 StatusOr<DocumentIterator> Collection::NewIterator(const ReadOptions& options) const {
   return NoThrow([&]() -> StatusOr<DocumentIterator> {
-    const auto snapshot = options.snapshot != nullptr ? options.snapshot->view_ : nullptr;
-    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, snapshot, id_, name_));
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     auto iterator = std::make_unique<engine::IteratorImpl>();
     iterator->database = impl_;
     iterator->view = look.view;

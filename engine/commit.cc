@@ -5,8 +5,10 @@
 // Without sync the two syncs are left out; the flusher does them within unsynced_ms_max, and the
 // barrier (BeforeLogAppend) keeps their order should RocksDB write its log earlier.
 #include <chrono>
+#include <system_error>
 
 #include "engine/database_impl.h"
+#include "engine/no_throw.h"
 #include "format/byte_io.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
@@ -56,7 +58,16 @@ Status DatabaseImpl::Enqueue(Waiter* waiter) {
     group.push_back(other);
   }
   lock.unlock();
-  RunRound(group);
+  try {
+    RunRound(group);
+  } catch (const std::exception& error) {  // memory or threads ran out somewhere in the round
+    Fail(Status::ResourceExhausted(std::string("in a commit round: ") + error.what()));
+    for (Waiter* member : group) {
+      member->status = Status::OutcomeUnknown("'" + path_ + "': " + error.what() +
+                                              "; the batch may or may not survive; close and "
+                                              "reopen the database");
+    }
+  }
   lock.lock();
   for (Waiter* member : group) {
     queue_.pop_front();
@@ -104,7 +115,6 @@ Status DatabaseImpl::CommitRound(const Round& round, uint64_t batch_count, bool 
   VDB_RETURN_IF_ERROR(EnsureOpenSegments(rows));
   const auto before = view_;
   VDB_ASSIGN_OR_RETURN(const Masks masks, NewMasks(*before, round.tombstones()));
-  VDB_RETURN_IF_ERROR(AppendRows(rows));
 
   std::map<uint32_t, OpenSegment> marks;
   for (const auto& [column, new_rows] : rows) {
@@ -126,6 +136,7 @@ Status DatabaseImpl::CommitRound(const Round& round, uint64_t batch_count, bool 
   state.min_generation = manifest_->generation;
   storage::StoreBatch batch;
   VDB_RETURN_IF_ERROR(BuildStoreBatch(round, marks, &state, &batch));
+  VDB_RETURN_IF_ERROR(AppendRows(rows));
 
   if (sync) {
     const Status synced = SyncSegments(/*ledger_too=*/true);
@@ -195,6 +206,25 @@ Status DatabaseImpl::AppendRows(const std::map<uint32_t, std::vector<storage::Ne
   return status;
 }
 
+namespace {
+
+Status LostRow(const View& view, uint32_t column, uint64_t docno) {
+  std::string files;
+  if (const ColumnView* segments = view.FindColumn(column)) {
+    for (const SegmentView& segment : segments->segments) {
+      if (docno < segment.mark.docno_min || docno > segment.mark.docno_max) continue;
+      files += (files.empty() ? "'" : ", '") +
+               format::SegmentFileName(segment.segment->id(), format::SegmentFile::kRecords) + "'";
+    }
+  }
+  return Status::Corruption("the row of deleted docno " + std::to_string(docno) +
+                            " is not found where it must be, in " +
+                            (files.empty() ? "any segment" : files) +
+                            " or its order file; restore the damaged file from a copy");
+}
+
+}  // namespace
+
 // For each tombstone the rows of its docno die, in every column that has one.
 StatusOr<DatabaseImpl::Masks> DatabaseImpl::NewMasks(
     const View& view, const std::vector<RoundTombstone>& tombstones) const {
@@ -207,7 +237,10 @@ StatusOr<DatabaseImpl::Masks> DatabaseImpl::NewMasks(
     for (const uint32_t column : tombstone.record.columns) {
       VDB_ASSIGN_OR_RETURN(const RowAddress at,
                            FindRow(view.FindColumn(column), tombstone.docno));
-      if (at.segment == nullptr) continue;  // its column was dropped
+      if (at.segment == nullptr) {
+        if (view.manifest->FindColumn(column) == nullptr) continue;  // dropped since
+        return LostRow(view, column, tombstone.docno);
+      }
       Dead& entry = dead[at.segment->segment->id()];
       entry.segment = at.segment;
       entry.rows.push_back(at.row);
@@ -252,6 +285,7 @@ Status DatabaseImpl::BuildStoreBatch(const Round& round,
 // Files of all segments with undurable rows, and the ledger, side by side: the disk merges them.
 Status DatabaseImpl::SyncSegments(bool ledger_too) {
   const std::lock_guard lock(sync_mutex_);
+  VDB_RETURN_IF_ERROR(sync_failure_);  // pages of a failed fsync look clean: no second try counts
   std::vector<std::function<Status()>> tasks;
   std::vector<std::pair<storage::Segment*, storage::Segment::SyncMark>> syncing;
   for (const auto& segment : syncable_) {
@@ -263,7 +297,8 @@ Status DatabaseImpl::SyncSegments(bool ledger_too) {
   }
   if (ledger_too) tasks.push_back([this] { return ledger_->Sync(); });
   if (tasks.empty()) return Status::Ok();
-  VDB_RETURN_IF_ERROR(sync_pool_.Run(tasks));
+  sync_failure_ = sync_pool_.Run(tasks);
+  VDB_RETURN_IF_ERROR(sync_failure_);
   for (auto& [segment, mark] : syncing) segment->EndSync(mark);
   return Status::Ok();
 }
@@ -271,7 +306,7 @@ Status DatabaseImpl::SyncSegments(bool ledger_too) {
 // The barrier: RocksDB is about to hand bytes of its log to the operating system. What they refer
 // to must be durable first, whoever made RocksDB write just now.
 Status DatabaseImpl::BeforeLogAppend() {
-  const Status synced = SyncSegments(/*ledger_too=*/false);
+  const Status synced = NoThrow([&] { return SyncSegments(/*ledger_too=*/false); });
   if (!synced.ok()) Fail(synced);
   return synced;
 }
@@ -321,7 +356,11 @@ void DatabaseImpl::StartFlusher() {
   const std::lock_guard lock(flusher_mutex_);
   if (flusher_stop_) return;
   unsynced_ = true;
-  if (!flusher_.joinable()) flusher_ = std::thread([this] { FlusherLoop(); });
+  try {
+    if (!flusher_.joinable()) flusher_ = std::thread([this] { FlusherLoop(); });
+  } catch (const std::system_error& error) {  // the batch stands; it is durable at the next sync
+    Log(LogLevel::kError, std::string("no thread for unsynced writes: ") + error.what());
+  }
   flusher_wake_.notify_all();
 }
 

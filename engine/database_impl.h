@@ -71,6 +71,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
                                   const format::CollectionEntry& collection) const;
   StatusOr<DatabaseStats> Stats() const;
 
+  StatusOr<std::shared_ptr<const View>> PinnedView(ViewPin* pin) const;
   StatusOr<std::string> ContentHash(const ProgressCallback& progress) const;
   StatusOr<VerifyReport> Verify(const ProgressCallback& progress) const;
 
@@ -82,8 +83,10 @@ class DatabaseImpl final : public storage::RocksWatcher,
   // RocksWatcher: called on RocksDB's threads.
   Status BeforeLogAppend() override;
   void FileSynced(const format::TrackedFile& file) override { ledger_->FileSynced(file); }
-  void DirectorySynced() override { ledger_->DirectorySynced(); }
+  uint64_t BeforeDirectorySync() override { return ledger_->BeforeDirectorySync(); }
+  void DirectorySynced(uint64_t ticket) override { ledger_->DirectorySynced(ticket); }
   Status BeforeSwitch(uint64_t number) override { return ledger_->BeforeSwitch(number); }
+  void AfterSwitch() override { ledger_->AfterSwitch(); }
   Status BeforeRemove(format::TrackedKind kind, uint64_t number) override {
     return ledger_->BeforeRemove(kind, number);
   }
@@ -115,13 +118,16 @@ class DatabaseImpl final : public storage::RocksWatcher,
   Status OpenWriter();
   Status OpenReader();
   Status TakeLock();
+  std::shared_ptr<const View> TakeLastView();
   Status CheckPair(const format::StateRecord& state, const Manifest& manifest) const;
+  Status Precheck(const Manifest& manifest, const format::LedgerRecord& record,
+                  const std::map<uint64_t, uint64_t>* whole_rows);
   Status MakeTailsDurable(const Manifest& manifest, std::map<uint64_t, uint64_t>* whole_rows);
   Status OpenSegments(const Manifest& manifest, const std::map<uint64_t, uint64_t>* whole_rows,
-                      View* view);
+                      View* view, bool append);
   StatusOr<SegmentView> OpenSegmentOf(const format::SegmentEntry& entry, const Manifest& manifest,
                                       const std::map<uint64_t, uint64_t>* whole_rows,
-                                      const storage::DocumentStore& store);
+                                      const storage::DocumentStore& store, bool append);
   Status ApplyTombstones(View* view);
   Status FinishLeftovers();
   StatusOr<std::shared_ptr<const View>> LookAsReader();
@@ -169,21 +175,21 @@ class DatabaseImpl final : public storage::RocksWatcher,
   std::unique_ptr<storage::FileLock> lock_;
   std::unique_ptr<storage::Ledger> ledger_;
   std::shared_ptr<const Manifest> manifest_;
+  uint64_t manifest_checksum_ = 0;
   format::StateRecord state_;
-  uint64_t ledger_running_hash_ = 0;
   std::map<uint32_t, OpenSegment> open_;  // by column id
   std::set<uint64_t> stale_watermarks_;   // of segments sealed since; dropped with the next batch
   std::map<uint64_t, format::TombstoneRecord> tombstones_;  // unfolded, by docno
-  std::map<uint32_t, format::CountsRecord> counts_;         // of collections written to
   SyncPool sync_pool_;
   std::atomic<uint64_t> durable_batch_{0};
   std::atomic<uint64_t> sync_rounds_{0};
-  bool closed_ = false;
+  bool closed_ = true;  // until it is open
 
   mutable std::mutex failure_mutex_;
   Status failure_;  // once set, writes are refused
 
   std::mutex sync_mutex_;
+  Status sync_failure_;  // once set, nothing counts as durable any more
   std::vector<std::shared_ptr<storage::Segment>> syncable_;
 
   std::shared_ptr<storage::DocumentStore> store_;

@@ -79,19 +79,15 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
     if (!is_dir) return Status::UnsupportedFormat("'" + path + "' is a file, not a database");
     VDB_ASSIGN_OR_RETURN(const bool current, fs.Exists(impl->PathOf(format::kCurrentFile)));
     if (current && options.user.create_if_missing && options.user.error_if_exists) {
-      impl->closed_ = true;
       return Status::AlreadyExists("'" + path + "' holds a database already");
     }
     if (!current) {
-      auto ready = impl->ReadyToCreate();
-      impl->closed_ = !ready.ok();
-      VDB_RETURN_IF_ERROR(ready.status());
+      VDB_RETURN_IF_ERROR(impl->ReadyToCreate().status());
       create = true;
     }
   } else {
     create = true;
   }
-  impl->closed_ = true;  // until it is open
   if (create && !options.user.create_if_missing) {
     return Status::NotFound("'" + path + "': there is no database; create one first "
                             "(create_if_missing, `vdbtool create`)");
@@ -157,9 +153,10 @@ Status DatabaseImpl::TakeLock() {
                         (holder.empty() ? "(unknown)" : holder) +
                         "; close it there, or open it read-only");
   }
-  VDB_RETURN_IF_ERROR((*file)->Truncate(0));
   const std::string pid = std::to_string(storage::ProcessId()) + "\n";
-  VDB_RETURN_IF_ERROR((*file)->WriteAt(0, std::as_bytes(std::span(pid))));
+  Status noted = (*file)->Truncate(0);
+  if (noted.ok()) noted = (*file)->WriteAt(0, std::as_bytes(std::span(pid)));
+  noted.IgnoreError("the pid is for people; a full disk must not keep a database shut");
   lock_file_ = std::move(*file);
   lock_ = std::move(*lock);
   return Status::Ok();
@@ -170,6 +167,10 @@ Status DatabaseImpl::TakeLock() {
 Status DatabaseImpl::CreateFiles() {
   VDB_RETURN_IF_ERROR(fs().CreateDir(path_));
   VDB_RETURN_IF_ERROR(TakeLock());
+  // Under the lock once more: another process may have made the database since we looked.
+  VDB_ASSIGN_OR_RETURN(const bool made, fs().Exists(PathOf(format::kCurrentFile)));
+  if (made) return Status::Ok();
+  VDB_RETURN_IF_ERROR(ReadyToCreate().status());
   VDB_RETURN_IF_ERROR(WriteSmallFile(fs(), PathOf(format::kCreatingFile), "vdb\n"));
   VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
   VDB_RETURN_IF_ERROR(fs().SyncDir(ParentOf(path_)));
@@ -290,6 +291,7 @@ Status DatabaseImpl::OpenWriter() {
                                      "read it (read_only)");
   }
   manifest_ = std::make_shared<const Manifest>(decoded.manifest);
+  manifest_checksum_ = current.manifest_checksum;
   const std::string ledger_path = PathOf(format::kLedgerFile);
   VDB_ASSIGN_OR_RETURN(format::LedgerRecord record, storage::Ledger::Read(fs(), ledger_path));
   VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest_));
@@ -303,6 +305,7 @@ Status DatabaseImpl::OpenWriter() {
     VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
     VDB_RETURN_IF_ERROR(MakeTailsDurable(*manifest_, &whole_rows));
   }
+  VDB_RETURN_IF_ERROR(Precheck(*manifest_, record, record.clean ? nullptr : &whole_rows));
   const format::LedgerRecord before = record;
   record.clean = false;
   VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));
@@ -312,11 +315,10 @@ Status DatabaseImpl::OpenWriter() {
   VDB_ASSIGN_OR_RETURN(const auto state_bytes, store_->Get(format::StateKey()));
   VDB_ASSIGN_OR_RETURN(state_, format::DecodeState(state_bytes.value_or("")));
   VDB_RETURN_IF_ERROR(CheckBatches(before, state_));
-  VDB_RETURN_IF_ERROR(CheckPair(state_, *manifest_));
 
   auto view = NewView();
   VDB_RETURN_IF_ERROR(
-      OpenSegments(*manifest_, before.clean ? nullptr : &whole_rows, view.get()));
+      OpenSegments(*manifest_, nullptr, view.get(), /*append=*/true));
   VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
   VDB_RETURN_IF_ERROR(FinishLeftovers());
   view->tombstones = tombstones_.size();
@@ -340,7 +342,24 @@ std::shared_ptr<View> DatabaseImpl::NewView() const {
   view->store = store_;
   view->batch = state_.batch;
   view->manifest = manifest_;
+  view->manifest_checksum = manifest_checksum_;
   return view;
+}
+
+// Everything that can be found wrong is looked for while RocksDB is open for reading only: a
+// read-write open would recover, and so destroy what a repair needs.
+Status DatabaseImpl::Precheck(const Manifest& manifest, const format::LedgerRecord& record,
+                              const std::map<uint64_t, uint64_t>* whole_rows) {
+  View view;
+  const std::string docs = PathOf(format::DocsDirName(manifest.docs_directory));
+  VDB_ASSIGN_OR_RETURN(view.store, storage::DocumentStore::Open({docs, &fs(), nullptr, false,
+                                                                 options_.write_buffer_bytes,
+                                                                 options_.user.logger}));
+  VDB_ASSIGN_OR_RETURN(const auto bytes, view.store->Get(format::StateKey()));
+  VDB_ASSIGN_OR_RETURN(const auto state, format::DecodeState(bytes.value_or("")));
+  VDB_RETURN_IF_ERROR(CheckBatches(record, state));
+  VDB_RETURN_IF_ERROR(CheckPair(state, manifest));
+  return OpenSegments(manifest, whole_rows, &view, /*append=*/false);
 }
 
 Status DatabaseImpl::MakeTailsDurable(const Manifest& manifest,
@@ -360,7 +379,8 @@ Status DatabaseImpl::MakeTailsDurable(const Manifest& manifest,
 
 StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
     const format::SegmentEntry& entry, const Manifest& manifest,
-    const std::map<uint64_t, uint64_t>* whole_rows, const storage::DocumentStore& store) {
+    const std::map<uint64_t, uint64_t>* whole_rows, const storage::DocumentStore& store,
+    bool append) {
   SegmentView view;
   view.sealed = entry.sealed;
   view.mark = {entry.rows, entry.key_bytes, entry.sorted_rows, entry.docno_min, entry.docno_max};
@@ -380,7 +400,7 @@ StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
   const format::SegmentIdentity identity = {entry.id, entry.column_id,
                                             manifest.FindColumn(entry.column_id)->dimension,
                                             manifest.uuid};
-  const bool append = !entry.sealed && !read_only();
+  append &= !entry.sealed;
   VDB_ASSIGN_OR_RETURN(auto segment,
                        storage::Segment::Open(fs(), SegmentsDir(), identity,
                                               {.rows = view.mark.rows,
@@ -401,18 +421,18 @@ StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
 }
 
 Status DatabaseImpl::OpenSegments(const Manifest& manifest,
-                                  const std::map<uint64_t, uint64_t>* whole_rows, View* view) {
+                                  const std::map<uint64_t, uint64_t>* whole_rows, View* view,
+                                  bool append) {
   std::map<uint32_t, std::shared_ptr<ColumnView>> columns;
   for (const format::SegmentEntry& entry : manifest.segments) {
     VDB_ASSIGN_OR_RETURN(SegmentView segment,
-                         OpenSegmentOf(entry, manifest, whole_rows, *view->store));
+                         OpenSegmentOf(entry, manifest, whole_rows, *view->store, append));
     auto& column = columns[entry.column_id];
     if (column == nullptr) column = std::make_shared<ColumnView>();
     column->segments.push_back(std::move(segment));
   }
   for (auto& [id, column] : columns) view->columns[id] = std::move(column);
-  const std::lock_guard lock(sync_mutex_);
-  for (const auto& [id, open] : open_) syncable_.push_back(open.segment);
+  if (append) ReplaceSyncable();
   return Status::Ok();
 }
 
@@ -462,6 +482,20 @@ Status DatabaseImpl::FinishLeftovers() {
     }
     VDB_RETURN_IF_ERROR(cursor->status());
   }
+  for (const auto& [docno, record] : std::map(tombstones_)) {
+    if (manifest_->FindCollection(record.collection_id) != nullptr) continue;
+    batch.Delete(format::TombstoneKey(docno));
+    tombstones_.erase(docno);
+  }
+  std::set<std::string> watermarks;
+  for (const auto& [column, open] : open_) {
+    watermarks.insert(format::WatermarkKey(open.segment->id()));
+  }
+  VDB_ASSIGN_OR_RETURN(auto marks, store_->NewCursor("W"));
+  for (; marks->Valid(); marks->Next()) {
+    if (!watermarks.contains(std::string(marks->key()))) batch.Delete(marks->key());
+  }
+  VDB_RETURN_IF_ERROR(marks->status());
   state_.min_generation = manifest_->generation;
   batch.Put(format::StateKey(), format::EncodeState(state_));
   VDB_RETURN_IF_ERROR(store_->Write(batch));
@@ -479,6 +513,7 @@ Status DatabaseImpl::Refresh() {
     return Status::FailedPrecondition("Refresh: '" + path_ + "' is open for writing and always "
                                       "shows its newest state");
   }
+  const std::lock_guard lock(commit_mutex_);  // one after the other, and none after Close
   VDB_RETURN_IF_ERROR(CurrentView().status());
   return OpenReader();
 }
@@ -505,22 +540,12 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::LookAsReader() {
                       std::to_string(kTries) + " tries; the last one said: " + last.ToString());
 }
 
-namespace {
-
-// Files a reader holds so that the writer keeps its generation: closed (and unlocked) with the view.
-struct ReaderPin {
-  std::unique_ptr<storage::File> file;
-  std::unique_ptr<storage::FileLock> lock;
-};
-
-}  // namespace
-
 StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   VDB_ASSIGN_OR_RETURN(
       const std::string current_bytes,
       storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
   VDB_ASSIGN_OR_RETURN(const Current current, format::DecodeCurrent(current_bytes));
-  auto pin = std::make_shared<ReaderPin>();
+  auto pin = std::make_shared<ViewPin>();
   const std::string manifest_path = PathOf(format::ManifestName(current.generation));
   auto pin_file = fs().Open(manifest_path, storage::OpenMode::kRead);
   if (pin_file.ok()) {  // a damaged database may have lost it, and still have its twin
@@ -559,7 +584,8 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   VDB_RETURN_IF_ERROR(CheckPair(state, *manifest));
   view->batch = state.batch;
   view->manifest = manifest;
-  VDB_RETURN_IF_ERROR(OpenSegments(*manifest, nullptr, view.get()));
+  view->manifest_checksum = current.manifest_checksum;
+  VDB_RETURN_IF_ERROR(OpenSegments(*manifest, nullptr, view.get(), /*append=*/false));
   VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
   view->snapshot = view->store->GetSnapshot();
   return std::shared_ptr<const View>(std::move(view));
@@ -568,28 +594,39 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
 Status DatabaseImpl::Flush() {
   if (read_only()) return Status::Ok();
   const std::lock_guard lock(commit_mutex_);
+  VDB_RETURN_IF_ERROR(CurrentView().status());
   VDB_RETURN_IF_ERROR(Refused());
   return MakeDurableLocked();
 }
 
+// The newest view, which nobody can get from then on; null if it, or an older one, is in use.
+std::shared_ptr<const View> DatabaseImpl::TakeLastView() {
+  const std::lock_guard lock(view_mutex_);
+  // This object and the newest view hold one token each.
+  if (view_token_.use_count() > 2 || view_.use_count() > 1) return nullptr;
+  return std::exchange(view_, nullptr);
+}
+
 Status DatabaseImpl::Close() {
+  std::thread flusher;
   {
     const std::lock_guard lock(flusher_mutex_);
     flusher_stop_ = true;
+    flusher.swap(flusher_);
   }
   flusher_wake_.notify_all();
-  if (flusher_.joinable()) flusher_.join();
+  if (flusher.joinable()) flusher.join();
   const std::lock_guard lock(commit_mutex_);
   if (closed_) return Status::Ok();
-  {
-    const std::lock_guard view_lock(view_mutex_);
-    // This object and the newest view hold one each.
-    if (view_token_.use_count() > 2 || (view_ != nullptr && view_.use_count() > 1)) {
+  std::shared_ptr<const View> last_view = TakeLastView();
+  if (last_view == nullptr) {
+    {
+      const std::lock_guard flusher_lock(flusher_mutex_);
       flusher_stop_ = false;
-      if (!read_only() && Refused().ok()) VDB_RETURN_IF_ERROR(MakeDurableLocked());
-      return Status::FailedPrecondition("'" + path_ + "': snapshots, iterators or running reads "
-                                        "are alive; end them before Close");
     }
+    if (!read_only() && Refused().ok()) VDB_RETURN_IF_ERROR(MakeDurableLocked());
+    return Status::FailedPrecondition("'" + path_ + "': snapshots, iterators or running reads are "
+                                      "alive; end them before Close");
   }
   closed_ = true;
   Status result;
@@ -602,10 +639,7 @@ Status DatabaseImpl::Close() {
     const Status flushed = result.ok() ? store_->Flush() : Status::Ok();
     if (!flushed.ok()) Log(LogLevel::kWarning, "close: " + flushed.ToString());
   }
-  {
-    const std::lock_guard view_lock(view_mutex_);
-    view_.reset();
-  }
+  last_view.reset();
   if (!read_only()) {
     const Status closed = store_->Close();
     store_.reset();

@@ -49,7 +49,10 @@ Status DatabaseImpl::Publish(Manifest next) {
     return status;
   }
   manifest_ = std::make_shared<const Manifest>(std::move(next));
-  return WriteLedger();
+  manifest_checksum_ = current.manifest_checksum;
+  status = WriteLedger();
+  if (!status.ok()) Fail(status);  // the generation stands; later writes are refused
+  return Status::Ok();
 }
 
 Status DatabaseImpl::WriteManifestFiles(const Manifest& next, format::Current* current) {
@@ -139,6 +142,7 @@ Status DatabaseImpl::EnsureOpenSegments(
   }
   ReplaceSyncable();
   view->manifest = manifest_;
+  view->manifest_checksum = manifest_checksum_;
   SwapView(std::move(view));
   CollectGarbage();
   return Status::Ok();
@@ -175,6 +179,7 @@ Status DatabaseImpl::FoldTombstones() {
   VDB_RETURN_IF_ERROR(Publish(next));
   auto view = std::make_shared<View>(*view_);
   view->manifest = manifest_;
+  view->manifest_checksum = manifest_checksum_;
   view->tombstones = 0;
   SwapView(std::move(view));
 

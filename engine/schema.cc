@@ -35,6 +35,7 @@ Status DatabaseImpl::PublishSchema(Manifest next) {
   VDB_RETURN_IF_ERROR(Publish(std::move(next)));
   auto view = std::make_shared<View>(*view_);
   view->manifest = manifest_;
+  view->manifest_checksum = manifest_checksum_;
   std::erase_if(view->columns,
                 [this](const auto& item) { return manifest_->FindColumn(item.first) == nullptr; });
   std::erase_if(open_, [this](const auto& item) {

@@ -1,5 +1,7 @@
 #include "engine/sync_pool.h"
 
+#include <system_error>
+
 namespace vdb::engine {
 namespace {
 constexpr size_t kThreads = 3;  // with the caller's, one for each file of a column and the ledger
@@ -39,7 +41,10 @@ void SyncPool::Work() {
 Status SyncPool::Run(std::span<const std::function<Status()>> tasks) {
   if (tasks.size() == 1) return tasks[0]();
   std::unique_lock lock(mutex_);
-  while (threads_.size() < kThreads) threads_.emplace_back([this] { Work(); });
+  try {
+    while (threads_.size() < kThreads) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {  // no more threads: those there are do it
+  }
   tasks_ = tasks;
   next_ = 0;
   result_ = Status::Ok();

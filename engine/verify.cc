@@ -2,7 +2,9 @@
 // Reads one view and never writes.
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "engine/database_impl.h"
 #include "format/checksum.h"
@@ -32,7 +34,7 @@ class Verifier {
            const ProgressCallback& progress)
       : fs_(fs), root_(std::move(root)), view_(std::move(view)), progress_(progress) {}
 
-  void CheckManifests(const format::Manifest& live);
+  void CheckManifests();
   void CheckLedger();
   Status CheckSegments();
   Status CheckDocuments();
@@ -51,6 +53,7 @@ class Verifier {
     return Status::Cancelled("verify: cancelled by the caller");
   }
 
+  std::vector<VerifyProblem> LedgerProblems(const StatusOr<std::string>& bytes);
   void CheckSealedBytes(const SegmentView& segment, const format::SegmentEntry& entry);
   void CheckBlocks(const format::FileSums& sums, const std::string& file);
   void CheckOpenPages(const SegmentView& segment);
@@ -76,53 +79,71 @@ std::string SegmentPath(uint64_t id, SegmentFile file) {
   return JoinPath(format::kSegmentsDir, format::SegmentFileName(id, file));
 }
 
-void Verifier::CheckManifests(const format::Manifest& live) {
-  auto current_bytes =
-      storage::ReadWholeFile(fs_, JoinPath(root_, format::kCurrentFile), 4096);
-  auto current = current_bytes.ok() ? format::DecodeCurrent(*current_bytes)
-                                    : StatusOr<format::Current>(current_bytes.status());
+// A writer in another process may publish meanwhile: a newer CURRENT is fine, and the manifest of
+// this view, which the view pins, must be what it was.
+void Verifier::CheckManifests() {
   report_.files_checked += 3;
+  auto bytes = storage::ReadWholeFile(fs_, JoinPath(root_, format::kCurrentFile), 4096);
+  auto current = bytes.ok() ? format::DecodeCurrent(*bytes)
+                            : StatusOr<format::Current>(bytes.status());
+  const format::Manifest& manifest = *view_->manifest;
   if (!current.ok()) {
-    return Problem("CURRENT", "whole file", current.status().message());
+    Problem("CURRENT", "whole file", current.status().message());
+  } else if (current->generation < manifest.generation ||
+             (current->generation == manifest.generation &&
+              current->manifest_checksum != view_->manifest_checksum)) {
+    Problem("CURRENT", "generation", "expected " + std::to_string(manifest.generation) +
+                                         ", found " + std::to_string(current->generation));
   }
-  if (current->generation != live.generation) {
-    Problem("CURRENT", "generation", "expected " + std::to_string(live.generation) + ", found " +
-                                         std::to_string(current->generation));
-  }
-  for (const std::string& name : {format::ManifestName(live.generation),
-                                  format::ManifestTwinName(live.generation)}) {
-    auto bytes =
-        storage::ReadWholeFile(fs_, JoinPath(root_, name), format::kManifestBytesMax);
-    if (!bytes.ok()) {
-      Problem(name, "whole file", bytes.status().message());
+  for (const std::string& name : {format::ManifestName(manifest.generation),
+                                  format::ManifestTwinName(manifest.generation)}) {
+    auto file = storage::ReadWholeFile(fs_, JoinPath(root_, name), format::kManifestBytesMax);
+    if (!file.ok()) {
+      Problem(name, "whole file", file.status().message());
       continue;
     }
-    report_.bytes_checked += bytes->size();
-    const uint64_t found = format::Hash64(*bytes);
-    if (found != current->manifest_checksum) {
+    report_.bytes_checked += file->size();
+    const uint64_t found = format::Hash64(*file);
+    if (found != view_->manifest_checksum) {
       Problem(name, "whole file", "expected checksum " +
-                                      format::Hex64(current->manifest_checksum) + ", found " +
+                                      format::Hex64(view_->manifest_checksum) + ", found " +
                                       format::Hex64(found));
     }
   }
 }
 
+// The ledger and RocksDB's logs change under a writer; what is wrong only while they change is not.
 void Verifier::CheckLedger() {
-  const std::string path = JoinPath(root_, format::kLedgerFile);
-  auto bytes = storage::ReadWholeFile(fs_, path, 1 << 20);
+  constexpr int kTries = 20;
+  std::vector<VerifyProblem> found;
   report_.files_checked += 1;
-  if (!bytes.ok()) return Problem("ledger", "whole file", bytes.status().message());
-  report_.bytes_checked += bytes->size();
-  for (const size_t slot : format::DamagedLedgerSlots(*bytes)) {
-    Problem("ledger", "slot " + std::to_string(slot), "checksum mismatch");
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const std::string path = JoinPath(root_, format::kLedgerFile);
+    auto bytes = storage::ReadWholeFile(fs_, path, 1 << 20);
+    found = LedgerProblems(bytes);
+    auto again = storage::ReadWholeFile(fs_, path, 1 << 20);
+    if (found.empty() || (bytes.ok() && again.ok() && *bytes == *again && attempt > 0)) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  auto record = format::DecodeLedger(*bytes);
-  if (!record.ok()) return Problem("ledger", "whole file", record.status().message());
+  for (const VerifyProblem& problem : found) Problem(problem.file, problem.where, problem.message);
+}
+
+std::vector<VerifyProblem> Verifier::LedgerProblems(const StatusOr<std::string>& bytes) {
+  if (!bytes.ok()) return {{"ledger", "whole file", bytes.status().message()}};
+  std::vector<VerifyProblem> problems;
+  for (const size_t slot : format::DamagedLedgerSlots(*bytes)) {
+    problems.push_back({"ledger", "slot " + std::to_string(slot), "checksum mismatch"});
+  }
+  const auto record = format::DecodeLedger(*bytes);
+  if (!record.ok()) {
+    problems.push_back({"ledger", "whole file", record.status().message()});
+    return problems;
+  }
   const std::string docs =
       JoinPath(root_, format::DocsDirName(view_->manifest->docs_directory));
   const Status files = storage::Ledger::CheckFiles(fs_, docs, *record);
-  report_.files_checked += record->files.size();
-  if (!files.ok()) Problem("docs", "files of the ledger", files.message());
+  if (!files.ok()) problems.push_back({"docs", "files of the ledger", files.message()});
+  return problems;
 }
 
 void Verifier::CheckBlocks(const format::FileSums& sums, const std::string& file) {
@@ -420,16 +441,26 @@ Status Verifier::CheckDocuments() {
 
 }  // namespace
 
+// The newest view, and the shared lock on its manifest that keeps this process from removing its
+// files. A reader's view has its pin already.
+StatusOr<std::shared_ptr<const View>> DatabaseImpl::PinnedView(ViewPin* pin) const {
+  const std::lock_guard lock(commit_mutex_);
+  VDB_ASSIGN_OR_RETURN(auto view, CurrentView());
+  if (read_only()) return view;
+  const std::string path = PathOf(format::ManifestName(view->manifest->generation));
+  auto file = fs().Open(path, storage::OpenMode::kRead);
+  if (!file.ok()) return view;  // verify will say that it is gone
+  pin->file = std::move(*file);
+  VDB_ASSIGN_OR_RETURN(pin->lock, pin->file->TryLock(storage::LockKind::kShared));
+  return view;
+}
+
 StatusOr<VerifyReport> DatabaseImpl::Verify(const ProgressCallback& progress) const {
-  VDB_ASSIGN_OR_RETURN(const auto view, CurrentView());
+  ViewPin pin;
+  VDB_ASSIGN_OR_RETURN(const auto view, PinnedView(&pin));
   Verifier verifier(fs(), path_, view, progress);
-  {
-    // A writer holds still while the small files are looked at, and looks at its own generation.
-    std::unique_lock lock(commit_mutex_, std::defer_lock);
-    if (!read_only()) lock.lock();
-    verifier.CheckManifests(read_only() ? *view->manifest : *manifest_);
-    verifier.CheckLedger();
-  }
+  verifier.CheckManifests();
+  verifier.CheckLedger();
   VDB_RETURN_IF_ERROR(verifier.CheckSegments());
   VDB_RETURN_IF_ERROR(verifier.CheckDocuments());
   return std::move(verifier.report());

@@ -21,6 +21,12 @@ struct SegmentView {
   bool sealed = false;
 };
 
+/// A shared flock on a manifest: its generation's files stay. Unlocked, then closed.
+struct ViewPin {
+  std::unique_ptr<storage::File> file;
+  std::unique_ptr<storage::FileLock> lock;
+};
+
 /// The segments of one column, ascending by id; the last may be open.
 struct ColumnView {
   std::vector<SegmentView> segments;
@@ -36,6 +42,7 @@ class View {
   uint64_t batch = 0;
   uint64_t tombstones = 0;
   std::shared_ptr<const format::Manifest> manifest;
+  uint64_t manifest_checksum = 0;  // of its file, as CURRENT has it
   std::shared_ptr<const storage::StoreSnapshot> snapshot;
   std::map<uint32_t, std::shared_ptr<const ColumnView>> columns;  // by id; absent: never filled
 
@@ -43,6 +50,14 @@ class View {
     const auto found = columns.find(id);
     return found == columns.end() ? nullptr : found->second.get();
   }
+};
+
+class DatabaseImpl;
+
+/// What a Snapshot holds; empty for none.
+struct SnapshotParts {
+  const DatabaseImpl* database = nullptr;
+  std::shared_ptr<const View> view;
 };
 
 /// A row of a column: where a docno lives.

@@ -114,13 +114,22 @@ Status Ledger::CheckFiles(FileSystem& fs, const std::string& docs_dir,
 StatusOr<std::unique_ptr<Ledger>> Ledger::Open(FileSystem& fs, const std::string& path,
                                                LedgerRecord record) {
   VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kReadWrite));
+  // Slots torn by a power cut are as good as never written; and what a killed writer wrote last may
+  // not be durable yet.
+  VDB_ASSIGN_OR_RETURN(const std::string bytes,
+                       ReadWholeFile(fs, path, format::kLedgerSlots * format::kLedgerSlotBytes));
+  const std::string empty(format::kLedgerSlotBytes, '\0');
+  for (const size_t slot : format::DamagedLedgerSlots(bytes)) {
+    VDB_RETURN_IF_ERROR(file->WriteAt(slot * format::kLedgerSlotBytes, AsBytes(empty)));
+  }
+  VDB_RETURN_IF_ERROR(file->Sync());
   return std::unique_ptr<Ledger>(new Ledger(std::move(file), std::move(record)));
 }
 
 Ledger::Ledger(std::unique_ptr<File> file, LedgerRecord record)
-    : file_(std::move(file)), last_(std::move(record)) {
+    : file_(std::move(file)), last_(std::move(record)), durable_sequence_(last_.sequence) {
   for (const TrackedFile& tracked : last_.files) {
-    tracked_[{tracked.kind, tracked.number}] = {tracked, true};
+    tracked_[{tracked.kind, tracked.number}] = {tracked, 0, true};
   }
 }
 
@@ -149,6 +158,9 @@ Status Ledger::WriteLocked() {
                       last_.files.end() - (format::kLedgerFilesMax - 8));
   }
   last_.sequence += 1;
+  if (last_.sequence % format::kLedgerSlots == durable_sequence_ % format::kLedgerSlots) {
+    last_.sequence += 1;  // many unsynced rounds must not tear the record they all rest on
+  }
   const std::string slot = format::EncodeLedgerSlot(last_);
   dirty_ = true;
   return file_->WriteAt(last_.sequence % format::kLedgerSlots * format::kLedgerSlotBytes,
@@ -158,6 +170,7 @@ Status Ledger::WriteLocked() {
 Status Ledger::SyncLocked() {
   if (!dirty_) return Status::Ok();
   VDB_RETURN_IF_ERROR(file_->Sync());
+  durable_sequence_ = last_.sequence;
   dirty_ = false;
   return Status::Ok();
 }
@@ -165,13 +178,27 @@ Status Ledger::SyncLocked() {
 void Ledger::FileSynced(const TrackedFile& file) {
   const std::lock_guard lock(mutex_);
   Tracked& tracked = tracked_[{file.kind, file.number}];
+  if (tracked.since == 0 && !tracked.name_durable) tracked.since = ++clock_;
   tracked.file = file;
 }
 
-void Ledger::DirectorySynced() {
+uint64_t Ledger::BeforeDirectorySync() {
   const std::lock_guard lock(mutex_);
-  for (auto& [id, tracked] : tracked_) tracked.name_durable = true;
-  last_.switching = false;
+  return clock_;
+}
+
+void Ledger::DirectorySynced(uint64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, tracked] : tracked_) tracked.name_durable |= tracked.since <= ticket;
+  if (switched_at_ != 0 && switched_at_ <= ticket) {
+    last_.switching = false;
+    switched_at_ = 0;
+  }
+}
+
+void Ledger::AfterSwitch() {
+  const std::lock_guard lock(mutex_);
+  switched_at_ = ++clock_;
 }
 
 Status Ledger::BeforeSwitch(uint64_t manifest_number) {

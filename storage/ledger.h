@@ -55,10 +55,12 @@ class Ledger {
 
   /// A prefix of a file was fsynced.
   void FileSynced(const format::TrackedFile& file);
-  /// RocksDB's directory was fsynced: names made before are durable.
-  void DirectorySynced();
+  /// RocksDB's directory was fsynced: what happened before the fsync began is durable.
+  uint64_t BeforeDirectorySync();
+  void DirectorySynced(uint64_t ticket);
   /// Before RocksDB's CURRENT is renamed to name this MANIFEST.
   Status BeforeSwitch(uint64_t manifest_number);
+  void AfterSwitch();
   /// Before a MANIFEST or WAL is removed.
   Status BeforeRemove(format::TrackedKind kind, uint64_t number);
 
@@ -66,6 +68,7 @@ class Ledger {
   using FileId = std::pair<format::TrackedKind, uint64_t>;
   struct Tracked {
     format::TrackedFile file;
+    uint64_t since = 0;  // clock_ when it was first heard of
     bool name_durable = false;
   };
 
@@ -78,6 +81,9 @@ class Ledger {
   format::LedgerRecord last_;  // values of the newest record; its files come from tracked_
   std::map<FileId, Tracked> tracked_;
   bool dirty_ = false;
+  uint64_t durable_sequence_ = 0;  // its slot is not written until a later record is durable
+  uint64_t clock_ = 0;             // counts what happens in RocksDB's directory
+  uint64_t switched_at_ = 0;       // 0: no rename of CURRENT waits to become durable
 };
 
 }  // namespace vdb::storage

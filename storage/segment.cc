@@ -119,7 +119,6 @@ StatusOr<std::shared_ptr<Segment>> Segment::Open(FileSystem& fs, const std::stri
     }
   }
   VDB_RETURN_IF_ERROR(segment->CheckHeaders());
-  segment->sealed_ = options.sealed;
   segment->row_capacity_ = options.rows;
   segment->key_capacity_ = options.key_bytes;
   if (options.for_append) {
@@ -206,7 +205,7 @@ StatusOr<std::optional<uint64_t>> Segment::FindByOrder(uint64_t docno, uint64_t 
 
 std::optional<uint64_t> Segment::FindInTail(uint64_t docno, const WatermarkRecord& mark) const {
   const std::lock_guard lock(tail_mutex_);
-  if (tail_past_ == 0) tail_first_ = tail_past_ = mark.sorted_rows;
+  if (tail_past_ == 0) tail_past_ = mark.sorted_rows;
   for (; tail_past_ < mark.rows; ++tail_past_) tail_[records()[tail_past_].docno] = tail_past_;
   const auto found = tail_.find(docno);
   if (found == tail_.end() || found->second >= mark.rows) return std::nullopt;

@@ -136,7 +136,6 @@ class Segment {
   format::SegmentIdentity identity_;
   uint64_t row_capacity_ = 0;
   uint64_t key_capacity_ = 0;
-  bool sealed_ = false;
   bool has_order_ = false;
   std::unique_ptr<File> files_[3];          // kRows, kRecords, kKeys
   std::unique_ptr<Mapping> mappings_[3];
@@ -155,7 +154,6 @@ class Segment {
   // their documents have such rows.
   mutable std::mutex tail_mutex_;
   mutable std::unordered_map<uint64_t, uint64_t> tail_;
-  mutable uint64_t tail_first_ = 0;
   mutable uint64_t tail_past_ = 0;
 };
 

@@ -24,7 +24,8 @@ namespace vdb {
 
 namespace engine {
 class DatabaseImpl;
-}
+struct SnapshotParts;
+}  // namespace engine
 
 /// A column as it is declared.
 struct ColumnInfo {
@@ -106,6 +107,8 @@ class Collection {
   friend class Database;
   Collection(std::shared_ptr<engine::DatabaseImpl> impl, uint32_t id, std::string name)
       : impl_(std::move(impl)), id_(id), name_(std::move(name)) {}
+
+  static engine::SnapshotParts PartsOf(const Snapshot* snapshot);
 
   std::shared_ptr<engine::DatabaseImpl> impl_;
   uint32_t id_;

@@ -19,6 +19,10 @@ class Snapshot {
   /// The last batch this snapshot contains.
   uint64_t batch_number() const;
 
+  Snapshot(const Snapshot&) = default;
+  Snapshot(Snapshot&&) = default;
+  Snapshot& operator=(Snapshot other) noexcept;
+
  private:
   friend class Database;
   friend class Collection;
@@ -26,7 +30,7 @@ class Snapshot {
   Snapshot(std::shared_ptr<const engine::DatabaseImpl> database,
            std::shared_ptr<const engine::View> view)
       : database_(std::move(database)), view_(std::move(view)) {}
-  std::shared_ptr<const engine::DatabaseImpl> database_;  // outlives the view
+  std::shared_ptr<const engine::DatabaseImpl> database_;  // must outlive the view
   std::shared_ptr<const engine::View> view_;
 };
 

@@ -1,7 +1,9 @@
 #include "storage/rocksdb/rocks_file_system.h"
 
+#include <atomic>
 #include <charconv>
 #include <optional>
+#include <vector>
 
 #include "format/checksum.h"
 #include "format/status_macros.h"
@@ -43,28 +45,113 @@ std::optional<RocksFileId> Identify(std::string_view path) {
   return id;
 }
 
+// A file RocksDB writes. Kept apart from RocksDB's handle, which it may close at any time, because
+// a later WAL may want to sync this one first.
+class WrittenFile {
+ public:
+  WrittenFile(std::unique_ptr<File> file, RocksWatcher* watcher, std::optional<RocksFileId> id)
+      : file_(std::move(file)), watcher_(watcher), id_(id) {}
+
+  Status Append(const Slice& data) {
+    VDB_RETURN_IF_ERROR(file_->WriteAt(size_, std::as_bytes(std::span(data.data(), data.size()))));
+    const std::lock_guard lock(mutex_);
+    if (id_) hash_.Update(data.data(), data.size());
+    size_ += data.size();
+    return Status::Ok();
+  }
+
+  // May run beside an Append; covers what was appended before.
+  Status Sync() {
+    format::TrackedFile before;
+    {
+      const std::lock_guard lock(mutex_);
+      before.synced_bytes = size_;
+      if (id_) before = {id_->kind, id_->number, size_, hash_.Digest64()};
+    }
+    VDB_RETURN_IF_ERROR(file_->Sync());
+    {
+      const std::lock_guard lock(mutex_);
+      synced_ = before.synced_bytes;
+    }
+    if (id_) watcher_->FileSynced(before);
+    return Status::Ok();
+  }
+
+  bool dirty() const {
+    const std::lock_guard lock(mutex_);
+    return synced_ < size_;
+  }
+  uint64_t size() const {
+    const std::lock_guard lock(mutex_);
+    return size_;
+  }
+  File& file() { return *file_; }
+
+ private:
+  const std::unique_ptr<File> file_;
+  RocksWatcher* const watcher_;
+  const std::optional<RocksFileId> id_;
+  mutable std::mutex mutex_;
+  format::StreamingHash hash_;
+  uint64_t size_ = 0;
+  uint64_t synced_ = 0;
+};
+
+// The WALs that RocksDB has open. RocksDB hands bytes of a new WAL to the operating system before it
+// syncs the one before; a power cut could then keep the new and lose the end of the old, and recovery
+// would not notice the hole. So the older ones are synced before the first byte of a newer one.
+class OpenLogs {
+ public:
+  void Add(uint64_t number, const std::shared_ptr<WrittenFile>& log) {
+    const std::lock_guard lock(mutex_);
+    logs_[number] = log;
+  }
+  void Remove(uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    logs_.erase(number);
+  }
+  Status SyncBefore(uint64_t number) {
+    std::vector<std::shared_ptr<WrittenFile>> older;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [other, log] : logs_) {
+        if (other < number) older.push_back(log);
+      }
+    }
+    for (const auto& log : older) {
+      if (log->dirty()) VDB_RETURN_IF_ERROR(log->Sync());
+    }
+    return Status::Ok();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint64_t, std::shared_ptr<WrittenFile>> logs_;  // until they are removed
+};
+
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::unique_ptr<File> file, RocksWatcher* watcher, std::optional<RocksFileId> id)
-      : file_(std::move(file)), watcher_(watcher), id_(id) {}
+  WritableFile(std::shared_ptr<WrittenFile> file, RocksWatcher* watcher, OpenLogs* logs,
+               std::optional<RocksFileId> id)
+      : file_(std::move(file)), watcher_(watcher), logs_(logs), id_(id) {}
 
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions&, IODebugContext*) override {
     if (id_) {
-      const Status barrier = watcher_->BeforeLogAppend();
-      if (!barrier.ok()) return ToRocks(barrier);
+      Status status = watcher_->BeforeLogAppend();
+      if (status.ok() && id_->kind == format::TrackedKind::kLog && size_ == 0) {
+        status = logs_->SyncBefore(id_->number);
+      }
+      if (!status.ok()) return ToRocks(status);
     }
-    const Status written =
-        file_->WriteAt(size_, std::as_bytes(std::span(data.data(), data.size())));
-    if (!written.ok()) return ToRocks(written);
-    const std::lock_guard lock(mutex_);
-    if (id_) hash_.Update(data.data(), data.size());
-    size_ += data.size();
-    return IOStatus::OK();
+    const Status written = file_->Append(data);
+    size_ = file_->size();
+    return ToRocks(written);
   }
   IOStatus Truncate(uint64_t size, const IOOptions&, IODebugContext*) override {
     // RocksDB cuts preallocated space at close; there is none here.
-    return size == size_ ? IOStatus::OK() : ToRocks(file_->Truncate(size));
+    if (file_ == nullptr || size == size_) return IOStatus::OK();
+    return ToRocks(file_->file().Truncate(size));
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override {
     file_.reset();
@@ -72,27 +159,17 @@ class WritableFile final : public rocksdb::FSWritableFile {
   }
   IOStatus Flush(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
-    if (file_ == nullptr) return IOStatus::OK();
-    format::TrackedFile before;  // what this sync covers at the least
-    {
-      const std::lock_guard lock(mutex_);
-      if (id_) before = {id_->kind, id_->number, size_, hash_.Digest64()};
-    }
-    const Status synced = file_->Sync();
-    if (!synced.ok()) return ToRocks(synced);
-    if (id_) watcher_->FileSynced(before);
-    return IOStatus::OK();
+    return file_ == nullptr ? IOStatus::OK() : ToRocks(file_->Sync());
   }
   bool IsSyncThreadSafe() const override { return true; }
   uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
 
  private:
-  std::unique_ptr<File> file_;
+  std::shared_ptr<WrittenFile> file_;
   RocksWatcher* watcher_;
+  OpenLogs* logs_;
   std::optional<RocksFileId> id_;
-  std::mutex mutex_;
-  format::StreamingHash hash_;
-  uint64_t size_ = 0;
+  std::atomic<uint64_t> size_ = 0;
 };
 
 class Directory final : public rocksdb::FSDirectory {
@@ -100,8 +177,9 @@ class Directory final : public rocksdb::FSDirectory {
   Directory(FileSystem* fs, std::string path, RocksWatcher* watcher)
       : fs_(fs), path_(std::move(path)), watcher_(watcher) {}
   IOStatus Fsync(const IOOptions&, IODebugContext*) override {
+    const uint64_t ticket = watcher_->BeforeDirectorySync();
     const Status synced = fs_->SyncDir(path_);
-    if (synced.ok()) watcher_->DirectorySynced();
+    if (synced.ok()) watcher_->DirectorySynced(ticket);
     return ToRocks(synced);
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
@@ -163,7 +241,10 @@ class RocksFileSystem final : public rocksdb::FileSystemWrapper {
     if (watcher_ == nullptr) return ReadOnly(path);
     auto file = fs_->Open(path, OpenMode::kCreate);
     if (!file.ok()) return ToRocks(file.status());
-    *result = std::make_unique<WritableFile>(std::move(*file), watcher_, Identify(path));
+    const auto id = Identify(path);
+    auto written = std::make_shared<WrittenFile>(std::move(*file), watcher_, id);
+    if (id && id->kind == format::TrackedKind::kLog) logs_.Add(id->number, written);
+    *result = std::make_unique<WritableFile>(std::move(written), watcher_, &logs_, id);
     return IOStatus::OK();
   }
   // Files are never reopened for appending or recycled (recycle_log_file_num = 0).
@@ -193,11 +274,11 @@ class RocksFileSystem final : public rocksdb::FileSystemWrapper {
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&,
                       IODebugContext*) override {
     if (watcher_ == nullptr) return ReadOnly(to);
-    if (BaseName(to) == "CURRENT") {
-      const Status told = BeforeSwitch(from);
-      if (!told.ok()) return ToRocks(told);
-    }
-    return ToRocks(fs_->Rename(from, to));
+    if (BaseName(to) != "CURRENT") return ToRocks(fs_->Rename(from, to));
+    Status status = BeforeSwitch(from);
+    if (status.ok()) status = fs_->Rename(from, to);
+    if (status.ok()) watcher_->AfterSwitch();
+    return ToRocks(status);
   }
 
   IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
@@ -205,6 +286,7 @@ class RocksFileSystem final : public rocksdb::FileSystemWrapper {
     if (const auto id = Identify(path)) {
       const Status told = watcher_->BeforeRemove(id->kind, id->number);
       if (!told.ok()) return ToRocks(told);
+      if (id->kind == format::TrackedKind::kLog) logs_.Remove(id->number);
     }
     return ToRocks(fs_->Remove(path));
   }
@@ -243,6 +325,7 @@ class RocksFileSystem final : public rocksdb::FileSystemWrapper {
   Seam* fs_;
   RocksWatcher* watcher_;
   std::shared_ptr<LogReadCounter> counter_;
+  OpenLogs logs_;
 };
 
 }  // namespace

@@ -14,8 +14,12 @@ class RocksWatcher {
   /// Before bytes of a WAL or MANIFEST are handed to the operating system.
   virtual Status BeforeLogAppend() = 0;
   virtual void FileSynced(const format::TrackedFile& file) = 0;
-  virtual void DirectorySynced() = 0;
+  /// Around an fsync of RocksDB's directory; the ticket of the one goes to the other.
+  virtual uint64_t BeforeDirectorySync() = 0;
+  virtual void DirectorySynced(uint64_t ticket) = 0;
+  /// Around the rename that makes RocksDB's CURRENT name this MANIFEST.
   virtual Status BeforeSwitch(uint64_t manifest_number) = 0;
+  virtual void AfterSwitch() = 0;
   virtual Status BeforeRemove(format::TrackedKind kind, uint64_t number) = 0;
 };
 

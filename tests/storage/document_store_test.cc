@@ -15,7 +15,9 @@ class CountingWatcher final : public RocksWatcher {
     return Status::Ok();
   }
   void FileSynced(const format::TrackedFile& file) override { synced = file; }
-  void DirectorySynced() override {}
+  uint64_t BeforeDirectorySync() override { return 0; }
+  void DirectorySynced(uint64_t) override {}
+  void AfterSwitch() override {}
   Status BeforeSwitch(uint64_t number) override {
     manifest = number;
     return Status::Ok();
