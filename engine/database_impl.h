@@ -82,9 +82,11 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   // RocksWatcher: called on RocksDB's threads.
   Status BeforeLogAppend() override;
-  void FileSynced(const format::TrackedFile& file) override { ledger_->FileSynced(file); }
+  Status FileSynced(const format::TrackedFile& file) override {
+    return ledger_->FileSynced(file);
+  }
   uint64_t BeforeDirectorySync() override { return ledger_->BeforeDirectorySync(); }
-  void DirectorySynced(uint64_t ticket) override { ledger_->DirectorySynced(ticket); }
+  Status DirectorySynced(uint64_t ticket) override { return ledger_->DirectorySynced(ticket); }
   Status BeforeSwitch(uint64_t number) override { return ledger_->BeforeSwitch(number); }
   void AfterSwitch() override { ledger_->AfterSwitch(); }
   Status BeforeRemove(format::TrackedKind kind, uint64_t number) override {

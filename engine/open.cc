@@ -114,7 +114,8 @@ StatusOr<bool> DatabaseImpl::ReadyToCreate() {
   const bool only_lock = names.size() == 1 && names[0] == format::kLockFile;
   if (names.empty() || only_lock || (creating && !foreign)) return true;
   return Status::Corruption("'" + PathOf(format::kCurrentFile) +
-                            "' is missing beside other files of a database; restore it from a copy");
+                            "' is missing beside other files of a database; restore it from a "
+                            "copy");
 }
 
 Status DatabaseImpl::RemoveHalfMade() {
@@ -303,6 +304,7 @@ Status DatabaseImpl::OpenWriter() {
     // A kill may have come between the rename to CURRENT and the sync of its directory. The store
     // is about to depend on this generation, so its name must be durable.
     VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
+    VDB_RETURN_IF_ERROR(storage::Ledger::CutManifest(fs(), docs, record));
     VDB_RETURN_IF_ERROR(MakeTailsDurable(*manifest_, &whole_rows));
   }
   VDB_RETURN_IF_ERROR(Precheck(*manifest_, record, record.clean ? nullptr : &whole_rows));
@@ -465,8 +467,8 @@ Status DatabaseImpl::ApplyTombstones(View* view) {
   return Status::Ok();
 }
 
-// Keys of dropped collections, and the mark of this session: without a write RocksDB would leave one
-// more empty log behind at every open.
+// Keys of dropped collections, and the mark of this session: without a write RocksDB would leave
+// one more empty log behind at every open.
 Status DatabaseImpl::FinishLeftovers() {
   storage::StoreBatch batch;
   for (const char prefix : {'D', 'Y', 'S'}) {

@@ -154,8 +154,8 @@ void DatabaseImpl::ReplaceSyncable() {
   for (const auto& [column, open] : open_) syncable_.push_back(open.segment);
 }
 
-// Writes the masks that tombstones changed, publishes them, and only then removes the tombstones, in
-// a store write that depends on the new generation.
+// Writes the masks that tombstones changed, publishes them, and only then removes the tombstones,
+// in a store write that depends on the new generation.
 Status DatabaseImpl::FoldTombstones() {
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
   std::vector<RoundTombstone> all;

@@ -275,8 +275,9 @@ Status Verifier::CheckRows(const SegmentView& view) {
   }
   if (!view.sealed) {  // a sealed segment's bytes were counted block by block
     report_.bytes_checked +=
-        view.mark.rows * (segment.identity().dimension * sizeof(float) + sizeof(format::RowRecord)) +
-        view.mark.key_bytes;
+        view.mark.key_bytes +
+        view.mark.rows *
+            (segment.identity().dimension * sizeof(float) + sizeof(format::RowRecord));
   }
   if (key_offset != view.mark.key_bytes) {
     Problem(SegmentPath(segment.id(), SegmentFile::kKeys), "end",

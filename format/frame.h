@@ -11,8 +11,8 @@
 //       48     8  reserved         0
 //       56     8  header_checksum  XXH3-64 of bytes 0 to 55
 //
-// Valid if and only if: 64 bytes are there, the magic is the expected one, the header checksum holds,
-// version and flags are known, payload_bytes are there, and the payload checksum holds.
+// Valid if and only if: 64 bytes are there, the magic is the expected one, the header checksum
+// holds, version and flags are known, payload_bytes are there, and the payload checksum holds.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// LedgerRecord: our own word, outside RocksDB, on what must be there. The file `ledger` is a ring of
-// 8 slots of 4,096 bytes; record number s is written to slot s mod 8, so that a torn write leaves the
-// records before it. The newest valid slot counts.
+// LedgerRecord: our own word, outside RocksDB, on what must be there. The file `ledger` is a ring
+// of 8 slots of 4,096 bytes; record number s is written to slot s mod 8, so that a torn write
+// leaves the records before it. The newest valid slot counts.
 //
 //   offset  size  field
 //        0     8  magic "VDBLEDGR"

@@ -50,7 +50,9 @@ Manifest ReadManifest(const fb::Manifest& from) {
   to.next_column_id = from.next_column_id();
   to.next_segment_id = from.next_segment_id();
   if (from.collections() != nullptr) {
-    for (const fb::Collection* c : *from.collections()) to.collections.push_back(ReadCollection(*c));
+    for (const fb::Collection* c : *from.collections()) {
+      to.collections.push_back(ReadCollection(*c));
+    }
   }
   if (from.segments() != nullptr) {
     for (const fb::Segment* s : *from.segments()) to.segments.push_back(ReadSegment(*s));

@@ -30,8 +30,8 @@ static_assert(sizeof(RowRecord) == 40 && std::is_trivially_copyable_v<RowRecord>
 static_assert(offsetof(RowRecord, checksum) == 32);
 
 /// XXH3-64 of {segment id, row index, the record's fields before `checksum`, XXH3-64 of the row's
-/// `dimension` floats, XXH3-64 of the key}: a row that moved, or belongs to another segment, another
-/// docno or another key, does not pass.
+/// `dimension` floats, XXH3-64 of the key}: a row that moved, or belongs to another segment,
+/// another docno or another key, does not pass.
 uint64_t RowChecksum(uint64_t segment_id, uint64_t row_index, const RowRecord& record,
                      const float* row, uint32_t dimension, std::string_view key);
 

@@ -54,8 +54,10 @@ Status CheckSegmentPage(SegmentFile file, const SegmentIdentity& identity, std::
   if (file == SegmentFile::kRecords) {
     found.replace(kDurableHintOffset, kDurableHintBytes, kDurableHintBytes, '\0');
   }
-  if (found != expected) return Damaged(name, "header page (bytes 0 to 4095): expected that of segment " +
+  if (found != expected) {
+    return Damaged(name, "header page (bytes 0 to 4095): expected that of segment " +
                              std::to_string(identity.segment_id) + ", found other bytes");
+  }
   return Status::Ok();
 }
 
@@ -108,7 +110,8 @@ StatusOr<SegmentSums> DecodeSums(std::string_view bytes, std::string_view name) 
     const uint32_t kind = reader.U32();
     const uint32_t zero = reader.U32();
     file.file_bytes = reader.U64();
-    const uint64_t blocks = file.file_bytes / kSumsBlockBytes + (file.file_bytes % kSumsBlockBytes != 0);
+    const uint64_t blocks =
+        file.file_bytes / kSumsBlockBytes + (file.file_bytes % kSumsBlockBytes != 0);
     if (!reader.ok() || kind > static_cast<uint32_t>(SegmentFile::kOrder) || zero != 0 ||
         blocks > reader.remaining() / 8) {
       return Damaged(name, "the sums of file " + std::to_string(i) + " make no sense");

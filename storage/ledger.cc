@@ -111,6 +111,21 @@ Status Ledger::CheckFiles(FileSystem& fs, const std::string& docs_dir,
                              ", found '" + current.substr(0, current.find('\n')) + "'");
 }
 
+Status Ledger::CutManifest(FileSystem& fs, const std::string& docs_dir,
+                           const LedgerRecord& record) {
+  for (const TrackedFile& tracked : record.files) {
+    const bool live = tracked.number == record.current_manifest;
+    if (tracked.kind != TrackedKind::kManifest || !live) continue;
+    VDB_ASSIGN_OR_RETURN(auto file, fs.Open(format::JoinPath(docs_dir, RocksFileName(tracked)),
+                                            OpenMode::kReadWrite));
+    VDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    if (size <= tracked.synced_bytes) return Status::Ok();
+    VDB_RETURN_IF_ERROR(file->Truncate(tracked.synced_bytes));
+    return file->Sync();
+  }
+  return Status::Ok();
+}
+
 StatusOr<std::unique_ptr<Ledger>> Ledger::Open(FileSystem& fs, const std::string& path,
                                                LedgerRecord record) {
   VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kReadWrite));
@@ -175,11 +190,14 @@ Status Ledger::SyncLocked() {
   return Status::Ok();
 }
 
-void Ledger::FileSynced(const TrackedFile& file) {
+Status Ledger::FileSynced(const TrackedFile& file) {
   const std::lock_guard lock(mutex_);
   Tracked& tracked = tracked_[{file.kind, file.number}];
   if (tracked.since == 0 && !tracked.name_durable) tracked.since = ++clock_;
   tracked.file = file;
+  if (file.kind != TrackedKind::kManifest || !tracked.name_durable) return Status::Ok();
+  VDB_RETURN_IF_ERROR(WriteLocked());
+  return SyncLocked();
 }
 
 uint64_t Ledger::BeforeDirectorySync() {
@@ -187,13 +205,14 @@ uint64_t Ledger::BeforeDirectorySync() {
   return clock_;
 }
 
-void Ledger::DirectorySynced(uint64_t ticket) {
+Status Ledger::DirectorySynced(uint64_t ticket) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, tracked] : tracked_) tracked.name_durable |= tracked.since <= ticket;
-  if (switched_at_ != 0 && switched_at_ <= ticket) {
-    last_.switching = false;
-    switched_at_ = 0;
-  }
+  if (switched_at_ == 0 || switched_at_ > ticket) return Status::Ok();
+  last_.switching = false;
+  switched_at_ = 0;
+  VDB_RETURN_IF_ERROR(WriteLocked());
+  return SyncLocked();
 }
 
 void Ledger::AfterSwitch() {

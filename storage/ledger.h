@@ -31,6 +31,12 @@ class Ledger {
   static Status CheckFiles(FileSystem& fs, const std::string& docs_dir,
                            const format::LedgerRecord& record);
 
+  /// After an unclean stop: cuts the live MANIFEST to the prefix that was synced. A power cut may
+  /// have torn what follows, and RocksDB refuses a MANIFEST with a torn end although nothing that
+  /// counted is missing.
+  static Status CutManifest(FileSystem& fs, const std::string& docs_dir,
+                            const format::LedgerRecord& record);
+
   /// Opens the file for writing; `record` is its newest record.
   static StatusOr<std::unique_ptr<Ledger>> Open(FileSystem& fs, const std::string& path,
                                                 format::LedgerRecord record);
@@ -53,11 +59,12 @@ class Ledger {
 
   // --- what storage/rocksdb/rocks_file_system.cc calls ---
 
-  /// A prefix of a file was fsynced.
-  void FileSynced(const format::TrackedFile& file);
+  /// A prefix of a file was fsynced. Of a MANIFEST this is made durable here at once, so that what
+  /// follows the recorded prefix is known never to have counted; see CutManifest.
+  Status FileSynced(const format::TrackedFile& file);
   /// RocksDB's directory was fsynced: what happened before the fsync began is durable.
   uint64_t BeforeDirectorySync();
-  void DirectorySynced(uint64_t ticket);
+  Status DirectorySynced(uint64_t ticket);
   /// Before RocksDB's CURRENT is renamed to name this MANIFEST.
   Status BeforeSwitch(uint64_t manifest_number);
   void AfterSwitch();

@@ -301,7 +301,8 @@ void Segment::EndSync(const SyncMark& mark) {
 
 namespace {
 
-// Writes bytes [from, past) of a file over themselves, so that the kernel knows them as dirty again.
+// Writes bytes [from, past) of a file over themselves, so that the kernel knows them as dirty
+// again.
 Status RewriteInPlace(File& file, uint64_t from, uint64_t past) {
   std::vector<std::byte> buffer(1 << 20);
   while (from < past) {

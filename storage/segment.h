@@ -1,11 +1,12 @@
 // Segment: the rows of one vector column, in three append-only files that grow together: unit
 // vectors (.npy), row records (.rows) and keys (.keys), mapped for reading.
 //
-// How many rows count is not the segment's business: the engine keeps the watermark, and readers ask
-// only for rows below the one of their view. Rows past it are garbage that the next append overwrites.
-// Invariants: bytes below a committed watermark never change; a sealed segment's files never change.
-// Threads: reads from any thread beside one appender; Append, Seal and ResetTo from one thread at a
-// time; a sync may run beside an append. After Seal the engine reads through a new object.
+// How many rows count is not the segment's business: the engine keeps the watermark, and readers
+// ask only for rows below the one of their view. Rows past it are garbage that the next append
+// overwrites. Invariants: bytes below a committed watermark never change; a sealed segment's files
+// never change. Threads: reads from any thread beside one appender; Append, Seal and ResetTo from
+// one thread at a time; a sync may run beside an append. After Seal the engine reads through a new
+// object.
 #pragma once
 
 #include <atomic>
@@ -47,9 +48,9 @@ class Segment {
                                                    const format::SegmentIdentity& identity,
                                                    const SegmentCapacity& capacity);
 
-  /// Opens files of which `rows` and `key_bytes` are needed (a watermark, or what the manifest says of
-  /// a sealed segment). With `for_append` they are opened read-write and mapped with room to grow.
-  /// kCorruption if a file is shorter, or a header page is not this segment's.
+  /// Opens files of which `rows` and `key_bytes` are needed (a watermark, or what the manifest says
+  /// of a sealed segment). With `for_append` they are opened read-write and mapped with room to
+  /// grow. kCorruption if a file is shorter, or a header page is not this segment's.
   struct OpenOptions {
     uint64_t rows = 0;
     uint64_t key_bytes = 0;
@@ -66,7 +67,8 @@ class Segment {
   const format::SegmentIdentity& identity() const { return identity_; }
   uint64_t id() const { return identity_.segment_id; }
 
-  // --- reading; `row` must be below a watermark that this segment was opened for or has reached ---
+  // --- reading; `row` must be below a watermark that this segment was opened for or has reached
+  // ---
 
   const float* rows() const;                  // [rows x dimension]
   const format::RowRecord* records() const;
@@ -109,7 +111,8 @@ class Segment {
   void EndSync(const SyncMark& mark);
 
   /// After an unclean stop, before RocksDB is opened: checks the rows that may not be durable,
-  /// rewrites the same bytes in place and syncs. Returns how many leading rows are whole and durable.
+  /// rewrites the same bytes in place and syncs. Returns how many leading rows are whole and
+  /// durable.
   StatusOr<uint64_t> MakeTailDurable();
 
   /// Cuts the files at the watermark, writes the final header, block sums and, where needed, the

@@ -1,9 +1,9 @@
-// Collection: documents under keys, each with JSON metadata, an optional body, and a vector in any of
-// the collection's named columns.
+// Collection: documents under keys, each with JSON metadata, an optional body, and a vector in any
+// of the collection's named columns.
 //
-// A Collection is a cheap, copyable handle, safe from any thread. It refers to its Database and must
-// not be used after Database::Close (calls then return kFailedPrecondition). If the collection was
-// dropped, calls return kNotFound.
+// A Collection is a cheap, copyable handle, safe from any thread. It refers to its Database and
+// must not be used after Database::Close (calls then return kFailedPrecondition). If the collection
+// was dropped, calls return kNotFound.
 #pragma once
 
 #include <cstdint>
@@ -69,8 +69,8 @@ class Collection {
 
   // --- writes. Durable when they return OK, unless WriteOptions::sync is false. ---
 
-  /// Insert or replace whole. Cost with sync: two rounds of fdatasync, shared with every other writer
-  /// of the moment. Errors: kInvalidArgument names collection, column, expected and found.
+  /// Insert or replace whole. Cost with sync: two rounds of fdatasync, shared with every other
+  /// writer of the moment. Errors: kInvalidArgument names collection, column, expected and found.
   StatusOr<WriteResult> Put(const DocumentView& document, const WriteOptions& options = {});
   StatusOr<WriteResult> PutIfAbsent(const DocumentView& document, const WriteOptions& options = {});
   StatusOr<WriteResult> ReplaceIfVersion(const DocumentView& document, uint64_t version,

@@ -79,8 +79,8 @@ class Database {
   StatusOr<Collection> CreateCollection(std::string_view name);
   StatusOr<Collection> OpenCollection(std::string_view name) const;
   StatusOr<std::vector<std::string>> ListCollections() const;
-  /// Drop a collection with all its documents and vectors. One durable step; open handles to it then
-  /// report kNotFound. Snapshots taken before still see it.
+  /// Drop a collection with all its documents and vectors. One durable step; open handles to it
+  /// then report kNotFound. Snapshots taken before still see it.
   Status DropCollection(std::string_view name);
 
   /// The database as of now.
@@ -89,8 +89,8 @@ class Database {
   /// Make every batch committed so far durable.
   Status Flush();
 
-  /// Read-only databases: look again, and see what the writer has committed since. Running calls and
-  /// snapshots keep their old view. kBusy if the writer was too busy for a consistent look.
+  /// Read-only databases: look again, and see what the writer has committed since. Running calls
+  /// and snapshots keep their old view. kBusy if the writer was too busy for a consistent look.
   Status Refresh();
 
   StatusOr<DatabaseStats> Stats() const;

@@ -40,8 +40,8 @@ struct DatabaseOptions {
   /// With create_if_missing: an existing database is kAlreadyExists.
   bool error_if_exists = false;
 
-  /// Open for reading only: needs no write permission, takes no lock, writes nothing, works beside a
-  /// writer in another process and sees the database as of the open (or the last Refresh).
+  /// Open for reading only: needs no write permission, takes no lock, writes nothing, works beside
+  /// a writer in another process and sees the database as of the open (or the last Refresh).
   bool read_only = false;
 
   /// Upper bound on how long an unsynced write (WriteOptions::sync = false) stays volatile, in

@@ -18,8 +18,8 @@ struct SearchOptions {
   /// The vector column; empty: the collection's default column.
   std::string column = {};
 
-  /// Threads to use, the caller's included. 0: all cores for a batch, and for a single query as many
-  /// as its size makes worth while. The answer does not depend on it.
+  /// Threads to use, the caller's included. 0: all cores for a batch, and for a single query as
+  /// many as its size makes worth while. The answer does not depend on it.
   uint32_t thread_count = 0;
 
   /// Read as of this snapshot; null: as of now.

@@ -1,8 +1,9 @@
 // Status and StatusOr: how every fallible call of vdb reports what happened.
 //
-// The library never throws across its API. A Status that is not OK carries a code, which says what a
-// caller can do about it, and a message that names the object, what was expected, what was found and
-// the next step. Both classes are [[nodiscard]]; to ignore an error on purpose, call IgnoreError.
+// The library never throws across its API. A Status that is not OK carries a code, which says what
+// a caller can do about it, and a message that names the object, what was expected, what was found
+// and the next step. Both classes are [[nodiscard]]; to ignore an error on purpose, call
+// IgnoreError.
 #pragma once
 
 #include <optional>
@@ -26,7 +27,7 @@ enum class StatusCode : int {
   kBusy = 8,                ///< Another process holds what is needed; try again later.
   kCancelled = 9,           ///< A progress callback asked to stop.
   kResourceExhausted = 10,  ///< Disk full, out of memory, or a documented limit reached.
-  kOutcomeUnknown = 11,     ///< A write failed half-way: it may or may not survive. Reopen to find out.
+  kOutcomeUnknown = 11,     ///< A write failed half-way: it may or may not survive. Reopen and see.
 };
 
 /// The name of a code in the words of this header, e.g. "not found".

@@ -22,7 +22,8 @@ std::string_view MetricName(Metric metric);
 /// One vector: `dimension` finite floats. Not owned; read during the call only.
 using VectorView = std::span<const float>;
 
-/// Several vectors: row-major [row_count x dimension], no gaps. Not owned; read during the call only.
+/// Several vectors: row-major [row_count x dimension], no gaps. Not owned; read during the call
+/// only.
 struct MatrixView {
   const float* data = nullptr;
   size_t row_count = 0;

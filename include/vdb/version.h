@@ -1,4 +1,5 @@
-// The library's version, and the range of on-disk formats it reads and writes: two different things.
+// The library's version, and the range of on-disk formats it reads and writes: two different
+// things.
 #pragma once
 
 #include <cstdint>

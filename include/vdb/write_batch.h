@@ -6,8 +6,8 @@
 //   auto done = collection.Write(batch);
 //
 // A batch owns copies of everything given to it. Later changes in a batch see the earlier ones.
-// All or nothing: if any change is refused, nothing of the batch is written, and the error names the
-// change by its position (0-based).
+// All or nothing: if any change is refused, nothing of the batch is written, and the error names
+// the change by its position (0-based).
 #pragma once
 
 #include <cstdint>
@@ -64,7 +64,14 @@ class WriteBatch {
 
   // --- what follows is for the engine ---
 
-  enum class Kind : uint8_t { kPut, kPutIfAbsent, kReplaceIfVersion, kSetVector, kSetMetadata, kDelete };
+  enum class Kind : uint8_t {
+    kPut,
+    kPutIfAbsent,
+    kReplaceIfVersion,
+    kSetVector,
+    kSetMetadata,
+    kDelete,
+  };
   struct VectorRef {
     uint64_t column_offset, column_bytes;  // in arena()
     uint64_t values_offset, values_count;  // in floats()

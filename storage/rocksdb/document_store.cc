@@ -254,8 +254,8 @@ Status DocumentStore::Write(StoreBatch& batch) {
 Status DocumentStore::SyncLog() { return impl_->From(impl_->db->FlushWAL(/*sync=*/true)); }
 Status DocumentStore::Flush() { return impl_->From(impl_->db->Flush(rocksdb::FlushOptions())); }
 
-// RocksDB opens the table files by name for this. Beside a writer some may have been compacted away;
-// then every block is read through the files that are open.
+// RocksDB opens the table files by name for this. Beside a writer some may have been compacted
+// away; then every block is read through the files that are open.
 Status DocumentStore::VerifyChecksums() const {
   const rocksdb::Status status = impl_->db->VerifyChecksum();
   if (!status.IsPathNotFound() || impl_->options.watcher != nullptr) return impl_->From(status);

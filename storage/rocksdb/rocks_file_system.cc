@@ -73,8 +73,7 @@ class WrittenFile {
       const std::lock_guard lock(mutex_);
       synced_ = before.synced_bytes;
     }
-    if (id_) watcher_->FileSynced(before);
-    return Status::Ok();
+    return id_ ? watcher_->FileSynced(before) : Status::Ok();
   }
 
   bool dirty() const {
@@ -97,9 +96,10 @@ class WrittenFile {
   uint64_t synced_ = 0;
 };
 
-// The WALs that RocksDB has open. RocksDB hands bytes of a new WAL to the operating system before it
-// syncs the one before; a power cut could then keep the new and lose the end of the old, and recovery
-// would not notice the hole. So the older ones are synced before the first byte of a newer one.
+// The WALs that RocksDB has open. RocksDB hands bytes of a new WAL to the operating system before
+// it syncs the one before; a power cut could then keep the new and lose the end of the old, and
+// recovery would not notice the hole. So the older ones are synced before the first byte of a newer
+// one.
 class OpenLogs {
  public:
   void Add(uint64_t number, const std::shared_ptr<WrittenFile>& log) {
@@ -178,8 +178,8 @@ class Directory final : public rocksdb::FSDirectory {
       : fs_(fs), path_(std::move(path)), watcher_(watcher) {}
   IOStatus Fsync(const IOOptions&, IODebugContext*) override {
     const uint64_t ticket = watcher_->BeforeDirectorySync();
-    const Status synced = fs_->SyncDir(path_);
-    if (synced.ok()) watcher_->DirectorySynced(ticket);
+    Status synced = fs_->SyncDir(path_);
+    if (synced.ok()) synced = watcher_->DirectorySynced(ticket);
     return ToRocks(synced);
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }

@@ -1,7 +1,8 @@
 // RocksDB's file system: its writes go through our seam, with three duties on the way.
 //
 //  - The barrier. Before any byte of a WAL or MANIFEST reaches the operating system, RocksWatcher::
-//    BeforeLogAppend makes every segment row durable, so that no document survives without its rows.
+//    BeforeLogAppend makes every segment row durable, so that no document survives without its
+//    rows.
 //  - The ledger learns of every sync, and is told before a switch of CURRENT and before a removal.
 //  - Readers count the bytes read from each WAL, to notice a WAL that grew while it was replayed.
 #pragma once

@@ -25,9 +25,8 @@ class ModelTest : public EngineTest {
   std::vector<float> RandomVector(size_t dimension) {
     std::vector<float> v(dimension);
     for (float& x : v) x = static_cast<float>(int(random_() % 9) - 4);  // ties and duplicates
-    if (metric_ == Metric::kCosine && std::all_of(v.begin(), v.end(), [](float x) { return x == 0; })) {
-      v[0] = 1;
-    }
+    const bool zero = std::all_of(v.begin(), v.end(), [](float x) { return x == 0; });
+    if (metric_ == Metric::kCosine && zero) v[0] = 1;
     return v;
   }
   std::string RandomKey() { return "key" + std::to_string(random_() % 60); }

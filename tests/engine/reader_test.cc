@@ -108,7 +108,8 @@ TEST_F(ReaderTest, SeesTheWriterAfterRefreshAndKeepsItsViewBefore) {
   EXPECT_EQ(seen.Get("a", {.snapshot = &*snapshot})->key, "a");
 }
 
-// Every view a reader gets beside a busy writer is one state of the writer, documents and rows alike.
+// Every view a reader gets beside a busy writer is one state of the writer, documents and rows
+// alike.
 TEST_F(ReaderTest, EveryLookBesideABusyWriterIsOneState) {
   options_.segment_rows_max = 64;
   options_.write_buffer_bytes = 64 << 10;

@@ -14,9 +14,12 @@ class CountingWatcher final : public RocksWatcher {
     ++appends;
     return Status::Ok();
   }
-  void FileSynced(const format::TrackedFile& file) override { synced = file; }
+  Status FileSynced(const format::TrackedFile& file) override {
+    synced = file;
+    return Status::Ok();
+  }
   uint64_t BeforeDirectorySync() override { return 0; }
-  void DirectorySynced(uint64_t) override {}
+  Status DirectorySynced(uint64_t) override { return Status::Ok(); }
   void AfterSwitch() override {}
   Status BeforeSwitch(uint64_t number) override {
     manifest = number;
