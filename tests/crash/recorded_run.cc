@@ -117,7 +117,7 @@ CutReport CutEverywhere(const Log& log, const std::vector<Model>& states,
     const bool mark = i < log.size() && log[i].kind == OpKind::kMark;
     const bool wanted = i == log.size() || !options.only_before || options.only_before(log[i]);
     if (i >= options.first && !mark && wanted && candidates++ % options.step == 0) {
-      const auto policies = AllPolicies(options.seed + i);
+      const auto policies = options.policies(options.seed + i);
       for (size_t p = 0; p < options.policies_per_cut; ++p) {
         const CutPolicy& policy = policies[turn++ % policies.size()];
         ScratchDir root;

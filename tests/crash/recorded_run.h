@@ -47,7 +47,8 @@ struct CutOptions {
   size_t first = 0;  ///< position of the first cut
   size_t step = Thinning();  ///< cut at every so many
   uint64_t seed = 1;
-  size_t policies_per_cut = 1;     ///< of the six, in turn
+  size_t policies_per_cut = 1;     ///< of `policies`, in turn
+  std::vector<CutPolicy> (*policies)(uint64_t seed) = AllPolicies;
   size_t violation_count_max = 3;  ///< stop after so many
   /// Cut only before such operations; null: before all.
   std::function<bool(const Operation&)> only_before;

@@ -26,7 +26,7 @@ std::vector<Finding> CheckIncludes(const std::string& file, std::string_view tex
 /// Library code never prints, throws, or ends the process.
 std::vector<Finding> CheckCalls(const std::string& file, std::string_view text);
 
-/// ASCII, at most 100 columns, no TODO without an issue number: TODO(#12).
+/// ASCII, at most 100 columns, no to-do note without an issue number, TODO(#12).
 std::vector<Finding> CheckText(const std::string& file, std::string_view text);
 
 /// The text with comments, strings and character literals blanked out; line breaks stay.
