@@ -54,6 +54,11 @@ void WriteBatch::Delete(std::string_view key) {
   AppendDocument(Kind::kDelete, {.key = key}, 0);
 }
 
-void WriteBatch::Clear() { *this = WriteBatch(); }
+void WriteBatch::Clear() {  // keeps the memory for the next fill
+  arena_.clear();
+  floats_.clear();
+  vectors_.clear();
+  changes_.clear();
+}
 
 }  // namespace vdb
