@@ -6,8 +6,9 @@
 //   view_mutex_     the pointer to the newest view
 // queue_mutex_ guards the queue of waiting writers and is never held together with another.
 //
-// Files: open.cc (create, recover, open), commit.cc (rounds), publish.cc (generations, garbage),
-// reads.cc (get, search), schema.cc (collections and columns), verify.cc, content_hash.cc.
+// Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
+// (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
+// content_hash.cc.
 #pragma once
 
 #include <atomic>
@@ -165,6 +166,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
   void ReplaceSyncable();
   Status SealInto(Manifest* next, uint32_t column_id, View* view);
   Status FoldTombstones();
+  StatusOr<Manifest> EditableManifest() const;
   Status PublishSchema(Manifest next);
   void CollectGarbage();
 

@@ -1,49 +1,16 @@
-// Creating a database, opening one for writing (with recovery), opening one for reading.
-#include <chrono>
-#include <random>
-
+// Opening a database for writing, with recovery; closing.
 #include "engine/database_impl.h"
+#include "engine/open_checks.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
-#include "storage/mask_file.h"
 #include "index/kernels/kernels.h"
+#include "storage/mask_file.h"
 
 namespace vdb::engine {
 namespace {
 
 using format::Current;
 using format::JoinPath;
-
-constexpr uint64_t kCurrentBytesMax = 4096;
-
-std::string NewUuid() {
-  std::random_device random;
-  std::string uuid;
-  for (int i = 0; i < 4; ++i) uuid += format::Hex64(random()).substr(8);
-  return uuid;
-}
-
-std::string ParentOf(const std::string& path) {
-  std::string trimmed = path;
-  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
-  const size_t slash = trimmed.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : trimmed.substr(0, slash);
-}
-
-// Names that creating a database makes in its directory.
-bool IsOurs(std::string_view name) {
-  return name == format::kLockFile || name == format::kCreatingFile ||
-         name == format::kLedgerFile || name == format::kCurrentTmpFile ||
-         name == format::kSegmentsDir || name == format::DocsDirName(1) ||
-         format::ParseManifestName(name).has_value();
-}
-
-Status WriteSmallFile(storage::FileSystem& fs, const std::string& path, std::string_view text) {
-  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, storage::OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(text.data(), text.size()))));
-  return file->Sync();
-}
 
 }  // namespace
 
@@ -98,44 +65,6 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
   return impl;
 }
 
-// A directory without CURRENT: empty, or left by a creation that was interrupted, is fine. Anything
-// else must not be touched.
-StatusOr<bool> DatabaseImpl::ReadyToCreate() {
-  VDB_ASSIGN_OR_RETURN(const auto names, fs().List(path_));
-  bool creating = false, ours = false, foreign = false;
-  for (const std::string& name : names) {
-    creating |= name == format::kCreatingFile;
-    (IsOurs(name) ? ours : foreign) = true;
-  }
-  if (foreign && !ours) {
-    return Status::UnsupportedFormat("'" + path_ + "' is no database: it holds other files, and no "
-                                     "CURRENT; name an empty or a new directory");
-  }
-  const bool only_lock = names.size() == 1 && names[0] == format::kLockFile;
-  if (names.empty() || only_lock || (creating && !foreign)) return true;
-  return Status::Corruption("'" + PathOf(format::kCurrentFile) +
-                            "' is missing beside other files of a database; restore it from a "
-                            "copy");
-}
-
-Status DatabaseImpl::RemoveHalfMade() {
-  VDB_ASSIGN_OR_RETURN(const auto names, fs().List(path_));
-  for (const std::string& name : names) {
-    if (name == format::kLockFile || name == format::kCreatingFile) continue;
-    VDB_ASSIGN_OR_RETURN(const bool is_dir, fs().IsDir(PathOf(name)));
-    if (!is_dir) {
-      VDB_RETURN_IF_ERROR(fs().Remove(PathOf(name)));
-      continue;
-    }
-    VDB_ASSIGN_OR_RETURN(const auto inner, fs().List(PathOf(name)));
-    for (const std::string& file : inner) {
-      VDB_RETURN_IF_ERROR(fs().Remove(JoinPath(PathOf(name), file)));
-    }
-    VDB_RETURN_IF_ERROR(fs().RemoveDir(PathOf(name)));
-  }
-  return Status::Ok();
-}
-
 Status DatabaseImpl::TakeLock() {
   if (lock_ != nullptr) return Status::Ok();
   const std::string path = PathOf(format::kLockFile);
@@ -160,49 +89,6 @@ Status DatabaseImpl::TakeLock() {
   noted.IgnoreError("the pid is for people; a full disk must not keep a database shut");
   lock_file_ = std::move(*file);
   lock_ = std::move(*lock);
-  return Status::Ok();
-}
-
-// The marker CREATING is durable before anything else and goes last, so that a directory without
-// CURRENT is known for what it is.
-Status DatabaseImpl::CreateFiles() {
-  VDB_RETURN_IF_ERROR(fs().CreateDir(path_));
-  VDB_RETURN_IF_ERROR(TakeLock());
-  // Under the lock once more: another process may have made the database since we looked.
-  VDB_ASSIGN_OR_RETURN(const bool made, fs().Exists(PathOf(format::kCurrentFile)));
-  if (made) return Status::Ok();
-  VDB_RETURN_IF_ERROR(ReadyToCreate().status());
-  VDB_RETURN_IF_ERROR(WriteSmallFile(fs(), PathOf(format::kCreatingFile), "vdb\n"));
-  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
-  VDB_RETURN_IF_ERROR(fs().SyncDir(ParentOf(path_)));
-  VDB_RETURN_IF_ERROR(RemoveHalfMade());
-
-  Manifest manifest;
-  manifest.uuid = options_.uuid.empty() ? NewUuid() : options_.uuid;
-  const std::string ledger_path = PathOf(format::kLedgerFile);
-  VDB_RETURN_IF_ERROR(storage::Ledger::Create(fs(), ledger_path, manifest.uuid));
-  VDB_RETURN_IF_ERROR(fs().CreateDir(SegmentsDir()));
-  const std::string docs = PathOf(format::DocsDirName(manifest.docs_directory));
-  VDB_RETURN_IF_ERROR(fs().CreateDir(docs));
-  VDB_ASSIGN_OR_RETURN(auto record, storage::Ledger::Read(fs(), ledger_path));
-  VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));
-  VDB_ASSIGN_OR_RETURN(auto store,
-                       storage::DocumentStore::Open({docs, &fs(), this, /*create=*/true,
-                                                     options_.write_buffer_bytes,
-                                                     options_.user.logger}));
-  storage::StoreBatch batch;
-  batch.Put(format::StateKey(), format::EncodeState({}));
-  VDB_RETURN_IF_ERROR(store->Write(batch));
-  VDB_RETURN_IF_ERROR(store->SyncLog());
-  VDB_RETURN_IF_ERROR(store->Close());
-  VDB_RETURN_IF_ERROR(ledger_->Write({}, /*clean=*/true));
-  VDB_RETURN_IF_ERROR(ledger_->Sync());
-  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
-  manifest_ = std::make_shared<Manifest>(manifest);
-  VDB_RETURN_IF_ERROR(Publish(manifest));
-  VDB_RETURN_IF_ERROR(fs().Remove(PathOf(format::kCreatingFile)));
-  VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
-  ledger_.reset();
   return Status::Ok();
 }
 
@@ -246,39 +132,6 @@ Status DatabaseImpl::CheckPair(const format::StateRecord& state, const Manifest&
       std::to_string(manifest.generation) + " and needs batch " +
       std::to_string(manifest.min_batch) + "; restore the whole directory from one copy");
 }
-
-namespace {
-
-Status CheckLedger(const format::LedgerRecord& record, const format::Manifest& manifest) {
-  if (record.uuid != manifest.uuid) {
-    return Status::Corruption("'ledger': belongs to database " + record.uuid +
-                              ", the manifest to " + manifest.uuid +
-                              "; restore the whole directory from one copy");
-  }
-  if (manifest.generation < record.generation) {
-    return Status::Corruption("'CURRENT': names generation " +
-                              std::to_string(manifest.generation) + ", the ledger has seen " +
-                              std::to_string(record.generation) +
-                              "; restore the whole directory from one copy");
-  }
-  return Status::Ok();
-}
-
-Status CheckBatches(const format::LedgerRecord& record, const format::StateRecord& state) {
-  if (state.batch < record.durable_batch) {
-    return Status::Corruption("documents end at batch " + std::to_string(state.batch) +
-                              ", but batch " + std::to_string(record.durable_batch) +
-                              " was acknowledged as durable; restore the directory from a copy");
-  }
-  if (state.batch == record.batch && state.running_hash != record.running_hash) {
-    return Status::Corruption("documents at batch " + std::to_string(state.batch) +
-                              " are not those that were written (running hash); restore the "
-                              "directory from a copy");
-  }
-  return Status::Ok();
-}
-
-}  // namespace
 
 Status DatabaseImpl::OpenWriter() {
   VDB_RETURN_IF_ERROR(TakeLock());
@@ -502,95 +355,6 @@ Status DatabaseImpl::FinishLeftovers() {
   batch.Put(format::StateKey(), format::EncodeState(state_));
   VDB_RETURN_IF_ERROR(store_->Write(batch));
   return store_->SyncLog();
-}
-
-Status DatabaseImpl::OpenReader() {
-  VDB_ASSIGN_OR_RETURN(auto view, LookAsReader());
-  SwapView(std::move(view));
-  return Status::Ok();
-}
-
-Status DatabaseImpl::Refresh() {
-  if (!read_only()) {
-    return Status::FailedPrecondition("Refresh: '" + path_ + "' is open for writing and always "
-                                      "shows its newest state");
-  }
-  const std::lock_guard lock(commit_mutex_);  // one after the other, and none after Close
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  return OpenReader();
-}
-
-// A busy writer may replace files between two steps of a look; then the look counts for nothing and
-// is repeated.
-StatusOr<std::shared_ptr<const View>> DatabaseImpl::LookAsReader() {
-  constexpr int kTries = 40;
-  Status last;
-  for (int attempt = 0; attempt < kTries; ++attempt) {
-    auto before = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
-    auto look = TryLookAsReader();
-    if (look.ok()) return look;
-    last = look.status();
-    if (last.code() == StatusCode::kUnsupportedFormat) return last;
-    auto after = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
-    // Nobody is writing: it will not get better.
-    const bool quiet = before.ok() && after.ok() && *before == *after;
-    if (quiet && last.code() != StatusCode::kBusy && attempt >= 3) return last;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1 + attempt));
-  }
-  if (last.code() == StatusCode::kBusy) return last;
-  return Status::Busy("'" + path_ + "': no consistent look beside a busy writer in " +
-                      std::to_string(kTries) + " tries; the last one said: " + last.ToString());
-}
-
-StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
-  VDB_ASSIGN_OR_RETURN(
-      const std::string current_bytes,
-      storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
-  VDB_ASSIGN_OR_RETURN(const Current current, format::DecodeCurrent(current_bytes));
-  auto pin = std::make_shared<ViewPin>();
-  const std::string manifest_path = PathOf(format::ManifestName(current.generation));
-  auto pin_file = fs().Open(manifest_path, storage::OpenMode::kRead);
-  if (pin_file.ok()) {  // a damaged database may have lost it, and still have its twin
-    pin->file = std::move(*pin_file);
-    VDB_ASSIGN_OR_RETURN(pin->lock, pin->file->TryLock(storage::LockKind::kShared));
-    VDB_ASSIGN_OR_RETURN(const bool linked, pin->file->IsLinked());
-    if (!linked) return Status::Busy("'" + manifest_path + "' was replaced meanwhile");
-  }
-  VDB_ASSIGN_OR_RETURN(const auto decoded, ReadManifestOf(current));
-  const auto manifest = std::make_shared<const Manifest>(decoded.manifest);
-
-  VDB_ASSIGN_OR_RETURN(const auto record,
-                       storage::Ledger::Read(fs(), PathOf(format::kLedgerFile)));
-  const std::string docs = PathOf(format::DocsDirName(manifest->docs_directory));
-  if (record.generation > manifest->generation) {
-    VDB_ASSIGN_OR_RETURN(
-        const std::string now,
-        storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
-    if (now != current_bytes) return Status::Busy("'CURRENT' was replaced meanwhile");
-  }
-  VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest));
-  VDB_RETURN_IF_ERROR(storage::Ledger::CheckFiles(fs(), docs, record));
-
-  auto view = std::make_shared<View>();
-  view->token = view_token_;
-  view->pin = pin;
-  VDB_ASSIGN_OR_RETURN(view->store, storage::DocumentStore::Open({docs, &fs(), nullptr, false,
-                                                                  options_.write_buffer_bytes,
-                                                                  options_.user.logger}));
-  if (!view->store->consistent()) {
-    return Status::Busy("'" + docs + "' changed while it was opened");
-  }
-  VDB_ASSIGN_OR_RETURN(const auto state_bytes, view->store->Get(format::StateKey()));
-  VDB_ASSIGN_OR_RETURN(const auto state, format::DecodeState(state_bytes.value_or("")));
-  VDB_RETURN_IF_ERROR(CheckBatches(record, state));
-  VDB_RETURN_IF_ERROR(CheckPair(state, *manifest));
-  view->batch = state.batch;
-  view->manifest = manifest;
-  view->manifest_checksum = current.manifest_checksum;
-  VDB_RETURN_IF_ERROR(OpenSegments(*manifest, nullptr, view.get(), /*append=*/false));
-  VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
-  view->snapshot = view->store->GetSnapshot();
-  return std::shared_ptr<const View>(std::move(view));
 }
 
 Status DatabaseImpl::Flush() {

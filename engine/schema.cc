@@ -29,6 +29,14 @@ Status NoColumn(const format::CollectionEntry& collection, std::string_view name
 
 }  // namespace
 
+// A copy of the live manifest to change, if this database takes changes. Under the commit mutex.
+StatusOr<format::Manifest> DatabaseImpl::EditableManifest() const {
+  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
+  VDB_RETURN_IF_ERROR(CurrentView().status());
+  VDB_RETURN_IF_ERROR(Refused());
+  return *manifest_;
+}
+
 // Publishes a manifest whose collections, columns or segments changed, and makes the view follow.
 Status DatabaseImpl::PublishSchema(Manifest next) {
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
@@ -50,12 +58,9 @@ Status DatabaseImpl::PublishSchema(Manifest next) {
 }
 
 StatusOr<uint32_t> DatabaseImpl::CreateCollection(std::string_view name) {
-  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   VDB_RETURN_IF_ERROR(format::CheckName("collection", name));
   const std::lock_guard lock(commit_mutex_);
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  VDB_RETURN_IF_ERROR(Refused());
-  Manifest next = *manifest_;
+  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   if (next.FindCollection(name) != nullptr) {
     return Status::AlreadyExists("collection '" + std::string(name) + "' exists");
   }
@@ -72,11 +77,8 @@ StatusOr<uint32_t> DatabaseImpl::CreateCollection(std::string_view name) {
 // Published without the id first; then the keys go. A crash between the two leaves keys that nobody
 // sees, and the next open removes them.
 Status DatabaseImpl::DropCollection(std::string_view name) {
-  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   const std::lock_guard lock(commit_mutex_);
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  VDB_RETURN_IF_ERROR(Refused());
-  Manifest next = *manifest_;
+  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   const format::CollectionEntry* found = next.FindCollection(name);
   if (found == nullptr) {
     return Status::NotFound("there is no collection '" + std::string(name) + "'");
@@ -111,7 +113,6 @@ Status DatabaseImpl::DropCollection(std::string_view name) {
 
 Status DatabaseImpl::AddColumn(uint32_t collection_id, std::string_view name,
                                const ColumnOptions& options) {
-  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   VDB_RETURN_IF_ERROR(format::CheckName("column", name));
   if (options.dimension < 1 || options.dimension > kDimensionMax) {
     return Status::InvalidArgument("column '" + std::string(name) + "': expected dimension 1 to " +
@@ -125,9 +126,7 @@ Status DatabaseImpl::AddColumn(uint32_t collection_id, std::string_view name,
                                    std::to_string(kModelBytesMax) + " bytes");
   }
   const std::lock_guard lock(commit_mutex_);
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  VDB_RETURN_IF_ERROR(Refused());
-  Manifest next = *manifest_;
+  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   VDB_ASSIGN_OR_RETURN(format::CollectionEntry* const collection, FindIn(&next, collection_id));
   if (format::FindColumn(*collection, name) != nullptr) {
     return Status::AlreadyExists("collection '" + collection->name + "' has a column '" +
@@ -145,11 +144,8 @@ Status DatabaseImpl::AddColumn(uint32_t collection_id, std::string_view name,
 }
 
 Status DatabaseImpl::DropColumn(uint32_t collection_id, std::string_view name) {
-  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   const std::lock_guard lock(commit_mutex_);
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  VDB_RETURN_IF_ERROR(Refused());
-  Manifest next = *manifest_;
+  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   VDB_ASSIGN_OR_RETURN(format::CollectionEntry* const collection, FindIn(&next, collection_id));
   const format::ColumnEntry* column = format::FindColumn(*collection, name);
   if (column == nullptr) return NoColumn(*collection, name);
@@ -164,11 +160,8 @@ Status DatabaseImpl::DropColumn(uint32_t collection_id, std::string_view name) {
 }
 
 Status DatabaseImpl::SetDefaultColumn(uint32_t collection_id, std::string_view name) {
-  if (read_only()) return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   const std::lock_guard lock(commit_mutex_);
-  VDB_RETURN_IF_ERROR(CurrentView().status());
-  VDB_RETURN_IF_ERROR(Refused());
-  Manifest next = *manifest_;
+  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   VDB_ASSIGN_OR_RETURN(format::CollectionEntry* const collection, FindIn(&next, collection_id));
   const format::ColumnEntry* column = format::FindColumn(*collection, name);
   if (column == nullptr) return NoColumn(*collection, name);
