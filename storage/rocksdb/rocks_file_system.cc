@@ -62,6 +62,8 @@ class WrittenFile {
 
   // May run beside an Append; covers what was appended before.
   Status Sync() {
+    const std::lock_guard sync_lock(sync_mutex_);
+    if (retired_) return Status::Ok();
     format::TrackedFile before;
     {
       const std::lock_guard lock(mutex_);
@@ -74,6 +76,13 @@ class WrittenFile {
       synced_ = before.synced_bytes;
     }
     return id_ ? watcher_->FileSynced(before) : Status::Ok();
+  }
+
+  // RocksDB is about to remove the file. No sync may speak of it afterwards: the ledger would wait
+  // for a file that is gone.
+  void Retire() {
+    const std::lock_guard sync_lock(sync_mutex_);
+    retired_ = true;
   }
 
   bool dirty() const {
@@ -90,6 +99,8 @@ class WrittenFile {
   const std::unique_ptr<File> file_;
   RocksWatcher* const watcher_;
   const std::optional<RocksFileId> id_;
+  std::mutex sync_mutex_;  // one sync at a time, up to its report; guards retired_
+  bool retired_ = false;
   mutable std::mutex mutex_;
   format::StreamingHash hash_;
   uint64_t size_ = 0;
@@ -106,9 +117,16 @@ class OpenLogs {
     const std::lock_guard lock(mutex_);
     logs_[number] = log;
   }
-  void Remove(uint64_t number) {
-    const std::lock_guard lock(mutex_);
-    logs_.erase(number);
+  void Retire(uint64_t number) {
+    std::shared_ptr<WrittenFile> log;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = logs_.find(number);
+      if (found == logs_.end()) return;
+      log = std::move(found->second);
+      logs_.erase(found);
+    }
+    log->Retire();
   }
   Status SyncBefore(uint64_t number) {
     std::vector<std::shared_ptr<WrittenFile>> older;
@@ -284,9 +302,9 @@ class RocksFileSystem final : public rocksdb::FileSystemWrapper {
   IOStatus DeleteFile(const std::string& path, const IOOptions&, IODebugContext*) override {
     if (watcher_ == nullptr) return ReadOnly(path);
     if (const auto id = Identify(path)) {
+      if (id->kind == format::TrackedKind::kLog) logs_.Retire(id->number);
       const Status told = watcher_->BeforeRemove(id->kind, id->number);
       if (!told.ok()) return ToRocks(told);
-      if (id->kind == format::TrackedKind::kLog) logs_.Remove(id->number);
     }
     return ToRocks(fs_->Remove(path));
   }
