@@ -19,7 +19,7 @@
 
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
-#include "query/matrix_product.h"
+#include "index/matrix_product.h"
 #include "query/screen_limit.h"
 #include "query/top_k.h"
 
@@ -291,7 +291,7 @@ Status Scan::ScanRangeByMatrix(const RowRange& range, Scratch* scratch) {
   }
   for (size_t first = 0; first < states_.size(); first += kTileQueriesMax) {
     const size_t count = std::min(kTileQueriesMax, states_.size() - first);
-    MultiplyQueriesByRows(units_.data() + first * dimension, count,
+    index::MultiplyQueriesByRows(units_.data() + first * dimension, count,
                           segment.rows + range.first * dimension, range.count, dimension,
                           scratch->scores.data());
     for (size_t q = 0; q < count; ++q) {

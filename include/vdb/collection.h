@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,25 @@ struct ColumnInfo {
   bool is_default = false;
 };
 
+/// Figures of a column's vector index.
+struct IndexStats {
+  uint64_t epoch_id = 0;
+  uint64_t list_count = 0;
+  uint64_t indexed_row_count = 0;   ///< rows with codes, dead ones included
+  uint64_t unindexed_row_count = 0; ///< rows searched as float32 until the next build
+  uint64_t trained_row_count = 0;   ///< rows in the column when the epoch was trained
+  uint64_t index_bytes = 0;         ///< of index files and epoch
+  uint64_t damaged_segment_count = 0;  ///< found damaged since the open; searched as float32
+  double imbalance_ratio = 0;       ///< mean list length seen by a row / mean list length; 1: even
+  double residual_ratio = 0;        ///< mean residual of rows added since / of those trained on
+  std::vector<double> recalls_proven;  ///< targets that calibration can answer without brute force
+  uint64_t calibration_query_count = 0;
+  bool stale = false;               ///< drifted: a rebuild is advised (see `advice`)
+  std::string advice;               ///< what to do, or empty
+  uint64_t shadow_query_count = 0;  ///< live queries that were run again exactly
+  double shadow_recall = 0;         ///< their observed recall; 0 if there are none
+};
+
 /// Figures of one column.
 struct ColumnStats {
   ColumnInfo info;
@@ -43,6 +63,32 @@ struct ColumnStats {
   uint64_t row_count = 0;       ///< rows in segments, dead ones included
   uint64_t segment_count = 0;
   uint64_t segment_bytes = 0;   ///< of row, record and key files up to their watermarks
+  std::optional<IndexStats> index;  ///< none: every search is exact
+};
+
+/// For Collection::BuildIndex.
+struct IndexOptions {
+  std::string column = {};     ///< empty: the default column
+  uint32_t list_count = 0;     ///< inverted lists; 0: by the number of rows
+  bool retrain = false;        ///< train anew although an epoch that still fits is there
+  uint32_t thread_count = 0;   ///< 0: all cores
+  /// Queries like those to come, to calibrate on: row-major, of the column's dimension. Empty:
+  /// stored rows stand in for queries, each left out of its own answer.
+  MatrixView queries = {};
+  ProgressCallback progress = {};
+};
+
+/// What a build did.
+struct IndexReport {
+  uint64_t epoch_id = 0;
+  bool trained = false;             ///< false: the existing epoch took the new rows in
+  uint64_t list_count = 0;
+  uint64_t row_count = 0;           ///< rows written
+  uint64_t segment_count = 0;       ///< segments written
+  uint64_t index_bytes = 0;         ///< written for the index alone
+  uint64_t memory_bytes_peak = 0;   ///< the most that the build held at once, mapped files left out
+  double train_ms = 0, assign_ms = 0, write_ms = 0, sync_ms = 0, calibrate_ms = 0;
+  std::vector<double> recalls_proven;
 };
 
 /// Figures of one collection.
@@ -93,10 +139,25 @@ class Collection {
   StatusOr<std::vector<std::optional<Document>>> MultiGet(std::span<const std::string_view> keys,
                                                           const ReadOptions& options = {},
                                                           DocumentParts parts = {}) const;
-  /// Nearest neighbours of each row of `queries`, exact. Queries must have the column's dimension,
-  /// be finite, and not be zero under cosine: else kInvalidArgument naming the query.
-  /// A column that nobody has filled gives empty answers. Cost: one pass over the column's rows.
+  /// Nearest neighbours of each row of `queries`: exact without an index, else to the goal in
+  /// `options`. Queries must have the column's dimension, be finite, and not be zero under cosine:
+  /// else kInvalidArgument naming the query. A column that nobody has filled gives empty answers.
+  /// Cost: without an index one pass over the column's rows; exact with one, a pass over about an
+  /// eighth of their bytes; else a few hundred to a few thousand codes, and the float32 rows that
+  /// were not indexed yet.
   StatusOr<SearchResult> Search(MatrixView queries, const SearchOptions& options = {}) const;
+
+  // --- the vector index: inverted lists and quantized codes (docs/architecture.md, Index) ---
+
+  /// Build or bring up to date the index of a column: trains an epoch if there is none or the data
+  /// drifted, then rewrites the rows that are not indexed list by list, and publishes both in one
+  /// step. Blocks this caller only; reads and writes go on meanwhile, and rows written meanwhile
+  /// are searched as float32 until the next build. A crash or cancellation leaves the old state.
+  /// Needs free disk for a copy of the rows it rewrites. Errors: kFailedPrecondition (another build
+  /// runs, read-only), kCancelled, kResourceExhausted, kNotFound.
+  StatusOr<IndexReport> BuildIndex(const IndexOptions& options = {});
+  /// Drop a column's index; its rows stay, and searches are exact again. kNotFound: it has none.
+  Status DropIndex(std::string_view column = {});
 
   /// Documents in the collection. O(1).
   StatusOr<uint64_t> Count(const ReadOptions& options = {}) const;

@@ -48,6 +48,15 @@ struct DatabaseOptions {
   /// milliseconds; the flush begins at the latest then. Range 1 to 60,000.
   uint32_t unsynced_ms_max = 500;
 
+  /// Keep vector indexes by itself: a background thread builds a column's index when it has grown
+  /// past what brute force answers quickly, and takes new rows in as they pile up. Off: only
+  /// Collection::BuildIndex does.
+  bool background_index = false;
+
+  /// Run one in so many approximate queries again exactly, and report the recall seen in
+  /// IndexStats. 0: never.
+  uint32_t shadow_every = 0;
+
   Logger logger = {};
 };
 

@@ -225,8 +225,9 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kAvx2Kernels = {"avx2",       DotExact,    SquaredL2Exact,    SumSquares,
-                                  ScreenDots,   FindAtLeast, FindAtLeastAffine, ScaleToFloat,
-                                  FindNotFinite};
+constexpr Kernels kAvx2Kernels = {
+    "avx2",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
+    FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
+    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
 
 }  // namespace vdb::index

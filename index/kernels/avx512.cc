@@ -188,8 +188,9 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kAvx512Kernels = {"avx512",          DotExact,     SquaredL2Exact,
-                                    SumSquares,        ScreenDots,   FindAtLeast,
-                                    FindAtLeastAffine, ScaleToFloat, FindNotFinite};
+constexpr Kernels kAvx512Kernels = {
+    "avx512",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
+    FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
+    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
 
 }  // namespace vdb::index

@@ -45,7 +45,50 @@ struct Kernels {
 
   /// Index of the first element that is not finite, or `count`.
   size_t (*find_not_finite)(const float* values, size_t count);
+
+  // --- codes (index/codes.h, format/index_layout.h). D, here `padded`, is a multiple of 64. Results
+  // are equal at every level, bit for bit: integers are sums, floats follow the operations given,
+  // each rounded once, fma fused. ---
+
+  /// In place, unnormalised Walsh-Hadamard transform of values[0, n), n a power of two >= 64: for
+  /// h = 1, 2, 4 .. n/2, for each pair (i, i + h) with bit h of i clear: (a, b) -> (a + b, a - b).
+  void (*hadamard)(float* values, size_t n);
+
+  /// Nibble tables of t [padded]: for each group g of 4 dimensions 16 bytes; entry v is
+  ///   uint8(trunc(((base + s0) + s1 + s2 + s3) * scale + 0.5f)),  sj = bit j of v ? t[4g+j]
+  /// : -t[4g+j], base = ((|t0| + |t1|) + |t2|) + |t3| of the group; additions left to right, no
+  /// fusing. The caller's scale keeps every entry <= 31.
+  void (*build_tables)(const float* t, size_t padded, float scale, uint8_t* tables);
+
+  /// One coarse block of 64 rows: for row i, S_i = the sum over groups g of
+  /// tables[16 g + nibble g of row i] (as uint16; the caller's tables cannot overflow it), and
+  ///   keys[i] = fma(f_i, fma(float(S_i), scale, offset), base_i)
+  /// with base and f widened from bfloat16. Returns bit i set where !(keys[i] < threshold), NaN
+  /// included. Reads exactly 8 * padded + 256 bytes at `block`.
+  uint64_t (*scan_block)(const uint8_t* block, size_t padded, const uint8_t* tables, float scale,
+                         float offset, float threshold, float* keys);
+
+  /// Fine codes of `row_count` rows, `stride` bytes apart, each {f32 base, f32 delta, f32 error,
+  /// padded / 2 bytes of nibbles}, not aligned: dot = sum of code_i * query[i] (int32), then
+  ///   estimates[r] = fma(delta, fma(float(dot), scale, offset), base), errors[r] = error.
+  /// query [padded] within -127..127.
+  void (*score_fine)(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
+                     const int8_t* query, float scale, float offset, float* estimates,
+                     float* errors);
 };
+
+/// The code kernels of the levels, in files of their own; for the tables only.
+#define VDB_DECLARE_CODE_KERNELS                                                                 \
+  void Hadamard(float* values, size_t n);                                                        \
+  void BuildTables(const float* t, size_t padded, float scale, uint8_t* tables);                 \
+  uint64_t ScanBlock(const uint8_t* block, size_t padded, const uint8_t* tables, float scale,    \
+                     float offset, float threshold, float* keys);                                \
+  void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,            \
+                 const int8_t* query, float scale, float offset, float* estimates, float* errors);
+namespace scalar {
+VDB_DECLARE_CODE_KERNELS
+}
+#undef VDB_DECLARE_CODE_KERNELS
 
 /// One table per level. On a machine that lacks a level's instructions its functions must not be
 /// called; the tables themselves are constants and may be read anywhere.

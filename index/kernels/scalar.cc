@@ -113,8 +113,9 @@ size_t FindNotFinite(const float* values, size_t count) {
 
 }  // namespace
 
-constexpr Kernels kScalarKernels = {"scalar",          DotExact,     SquaredL2Exact,
-                                    SumSquares,        ScreenDots,   FindAtLeast,
-                                    FindAtLeastAffine, ScaleToFloat, FindNotFinite};
+constexpr Kernels kScalarKernels = {
+    "scalar",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
+    FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
+    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
 
 }  // namespace vdb::index

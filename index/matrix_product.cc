@@ -1,14 +1,14 @@
 // See matrix_product.h. The pthread build of OpenBLAS is the one that may be called from several
 // threads; it is compiled for a fixed number of them (measured: wrong results never, a crash from
 // about 130 callers at once), hence the gate.
-#include "query/matrix_product.h"
+#include "index/matrix_product.h"
 
 #include <cblas.h>
 
 #include <condition_variable>
 #include <mutex>
 
-namespace vdb::query {
+namespace vdb::index {
 namespace {
 
 // Lets a bounded number of threads in; the others wait.
@@ -60,4 +60,4 @@ void MultiplyQueriesByRows(const float* queries, size_t query_count, const float
   gate.Leave();
 }
 
-}  // namespace vdb::query
+}  // namespace vdb::index
