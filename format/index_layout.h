@@ -14,16 +14,17 @@
 //              u64 XXH3-64 per chunk of kIndexChunkBytes of the data (the last may be shorter)
 //   zeros up to the next multiple of 4,096: where the data begins
 //   data:      plane A blocks [ceil(rows/64)], each 8 * D bytes of codes + 256 bytes of factors;
-//              with plane B: zeros up to a multiple of kIndexChunkBytes of data; plane B rows [rows], each 12 bytes + D / 2
+//              with plane B: zeros up to a multiple of kIndexChunkBytes of data, so that no chunk
+//              has bytes of both; plane B rows [rows], each 12 bytes + D / 2
 //   Rows row_begin[i] to row_begin[i+1]-1 of the segment are list i; rows from row_begin[L] on are
-//   loose: they have no meaningful code and are always scored. A list's radius is the largest
-//   |reconstructed residual| of its rows.
+//   loose: they have no meaningful code and are always scored. A list's radius bounds its
+//   rows' |residual| and |reconstructed residual|.
 //
 // D is the dimension rounded up to a multiple of 64. Plane A block of 64 rows: for each 8
 // dimensions 64 bytes, byte i of row i: bit j set where the rotated residual's dimension j is
 // positive (low nibble: the first four); then bf16 base [64], bf16 factor [64]. Plane B row:
-// f32 base, f32 delta, f32 error, then per 64 dimensions 32 bytes: byte j has dimension j in the low
-// and dimension 32 + j in the high nibble. Little-endian.
+// f32 base, f32 delta, f32 error, then per 64 dimensions 32 bytes: byte j has dimension j in the
+// low and dimension 32 + j in the high nibble. Little-endian.
 #pragma once
 
 #include <cstdint>

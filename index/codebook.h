@@ -3,8 +3,8 @@
 //
 // Training: spherical structure is not assumed; plain k-means (Lloyd 1982) under L2 in the coded
 // space on a random sample, seeded from sample rows, empty lists re-seeded from the largest ones.
-// Assignment is by matrix products (index/matrix_product.h), so bits of centroids may differ between
-// processors; what is stored is what counts.
+// Assignment is by matrix products (index/matrix_product.h), so bits of centroids may differ
+// between processors; what is stored is what counts.
 //
 // Threads: const methods from any thread.
 #pragma once

@@ -84,8 +84,8 @@ class InvertedLists {
   mutable std::atomic<bool> damaged_{false};
 };
 
-/// Where the writer's bytes go; offsets from the start of the file, ascending but for the directory,
-/// which comes last.
+/// Where the writer's bytes go; offsets from the start of the file. They ascend within each plane;
+/// the directory, which is in front, comes last.
 using ByteSink = std::function<Status(uint64_t offset, std::span<const std::byte> bytes)>;
 
 /// Writes the index of a segment as its rows come, list by list. Memory: one chunk per plane.

@@ -31,16 +31,18 @@ class Rotation {
   /// out [padded] = rotation of x [dimension] (padded with zeros). `scratch` [padded].
   void Apply(const Kernels& kernels, const float* x, float* out, float* scratch) const;
 
-  /// |computed - true| <= ErrorBound() * |x| for every x whose squares neither over- nor underflow:
+  /// |computed - true| <= ErrorBound() * |x| + UnderflowBound() for every x that does not overflow:
   /// each of the additions and multiplications along the way rounds each coordinate once, so each
   /// layer errs by at most 2^-24 of the vector's length.
   double ErrorBound() const;
+  /// What denormal coordinates may add, also where the thread flushes them: about 1e-33.
+  double UnderflowBound() const;
 
  private:
   uint32_t dimension_;
   uint32_t padded_;
   uint32_t block_;
-  std::vector<float> signs_[3];         // +-1/sqrt(block), applied before the transform
+  std::vector<float> signs_[3];  // +-1/sqrt(block), applied before the transform
   std::vector<uint32_t> permutation_[2];
 };
 
