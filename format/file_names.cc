@@ -22,7 +22,8 @@ std::optional<uint64_t> TakeNumber(std::string_view* text) {
   return number;
 }
 
-constexpr std::string_view kEndings[] = {".npy", ".rows", ".keys", ".sums", ".order"};
+constexpr std::string_view kEndings[] = {".npy",  ".rows",  ".keys",
+                                         ".sums", ".order", ".ivf"};
 
 }  // namespace
 
@@ -41,6 +42,8 @@ std::string MaskFileName(uint64_t segment_id, uint64_t generation) {
   return SixDigits(segment_id) + ".del-" + SixDigits(generation);
 }
 
+std::string EpochFileName(uint64_t epoch_id) { return SixDigits(epoch_id) + ".vdbe"; }
+
 std::optional<uint64_t> ParseManifestName(std::string_view name) {
   if (!name.starts_with("manifest-")) return std::nullopt;
   name.remove_prefix(9);
@@ -49,17 +52,22 @@ std::optional<uint64_t> ParseManifestName(std::string_view name) {
   return generation;
 }
 
+std::optional<uint64_t> ParseEpochName(std::string_view name) {
+  const auto id = TakeNumber(&name);
+  return name == ".vdbe" ? id : std::nullopt;
+}
+
 std::optional<SegmentName> ParseSegmentName(std::string_view name) {
   const auto id = TakeNumber(&name);
   if (!id) return std::nullopt;
   for (const std::string_view ending : kEndings) {
-    if (name == ending) return SegmentName{*id, std::nullopt};
+    if (name == ending) return SegmentName{*id, std::nullopt, name == ".ivf"};
   }
   if (!name.starts_with(".del-")) return std::nullopt;
   name.remove_prefix(5);
   const auto generation = TakeNumber(&name);
   if (!generation || !name.empty()) return std::nullopt;
-  return SegmentName{*id, generation};
+  return SegmentName{*id, generation, false};
 }
 
 }  // namespace vdb::format

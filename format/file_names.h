@@ -1,7 +1,8 @@
 // The names of the files of a database directory: built and parsed here and nowhere else.
 //
 //   LOCK  CREATING  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
-//   docs-000001/   segments/000007.{npy,rows,keys,sums,order}  segments/000007.del-000043
+//   docs-000001/   segments/000007.{npy,rows,keys,sums,order,ivf}  segments/000007.del-000043
+//   epochs/000003.vdbe
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,10 @@ inline constexpr std::string_view kCurrentTmpFile = "CURRENT.tmp";
 inline constexpr std::string_view kLedgerFile = "ledger";
 inline constexpr std::string_view kCreatingFile = "CREATING";  // only while a database is made
 inline constexpr std::string_view kSegmentsDir = "segments";
+inline constexpr std::string_view kEpochsDir = "epochs";  // made with the first epoch
 
 /// The files of a segment.
-enum class SegmentFile { kRows, kRecords, kKeys, kSums, kOrder };
+enum class SegmentFile { kRows, kRecords, kKeys, kSums, kOrder, kIndex };
 
 std::string ManifestName(uint64_t generation);
 std::string ManifestTwinName(uint64_t generation);
@@ -27,13 +29,19 @@ std::string DocsDirName(uint64_t number);
 /// Relative to the segments directory.
 std::string SegmentFileName(uint64_t segment_id, SegmentFile file);
 std::string MaskFileName(uint64_t segment_id, uint64_t generation);
+/// Relative to the epochs directory.
+std::string EpochFileName(uint64_t epoch_id);
 
 /// Generation of a manifest or twin name; nullopt for any other name.
 std::optional<uint64_t> ParseManifestName(std::string_view name);
 
+/// Id of an epoch file's name; nullopt for any other name.
+std::optional<uint64_t> ParseEpochName(std::string_view name);
+
 struct SegmentName {
   uint64_t segment_id = 0;
   std::optional<uint64_t> mask_generation;  // of a mask file
+  bool is_index = false;
 };
 /// Of any file in the segments directory; nullopt for foreign names.
 std::optional<SegmentName> ParseSegmentName(std::string_view name);

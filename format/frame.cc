@@ -16,12 +16,12 @@ Status Damaged(std::string_view file, const std::string& what) {
 }  // namespace
 
 std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
-                              uint64_t payload_checksum) {
+                              uint64_t payload_checksum, uint64_t writer_flags) {
   std::string out(magic);
   AppendU32(&out, kFormatVersion);
   AppendU32(&out, kFrameBytes);
-  AppendU64(&out, kKnownReaderFlags);
-  AppendU64(&out, kKnownWriterFlags);
+  AppendU64(&out, 0);
+  AppendU64(&out, writer_flags);
   AppendU64(&out, payload_bytes);
   AppendU64(&out, payload_checksum);
   AppendU64(&out, 0);
@@ -29,8 +29,9 @@ std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
   return out;
 }
 
-std::string EncodeFrame(std::string_view magic, std::string_view payload) {
-  std::string out = EncodeFrameHeader(magic, payload.size(), Hash64(payload));
+std::string EncodeFrame(std::string_view magic, std::string_view payload,
+                        uint64_t writer_flags) {
+  std::string out = EncodeFrameHeader(magic, payload.size(), Hash64(payload), writer_flags);
   out += payload;
   return out;
 }

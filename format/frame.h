@@ -25,9 +25,12 @@ namespace vdb::format {
 
 inline constexpr size_t kFrameBytes = 64;
 
-/// Every feature bit this library knows. There are none yet.
+/// Set in a manifest that names epochs: a writer that does not know them would drop their files.
+inline constexpr uint64_t kWriterFlagVectorIndex = 1;
+
+/// Every feature bit this library knows.
 inline constexpr uint64_t kKnownReaderFlags = 0;
-inline constexpr uint64_t kKnownWriterFlags = 0;
+inline constexpr uint64_t kKnownWriterFlags = kWriterFlagVectorIndex;
 
 /// Magics, eight bytes each.
 inline constexpr std::string_view kManifestMagic = "VDBMANIF";
@@ -38,10 +41,11 @@ inline constexpr std::string_view kKeysMagic = "VDB-KEYS";
 inline constexpr std::string_view kOrderMagic = "VDBORDER";
 
 /// Header and payload in one string.
-std::string EncodeFrame(std::string_view magic, std::string_view payload);
+std::string EncodeFrame(std::string_view magic, std::string_view payload,
+                        uint64_t writer_flags = 0);
 /// The header alone, for a payload that is written elsewhere.
 std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
-                              uint64_t payload_checksum);
+                              uint64_t payload_checksum, uint64_t writer_flags = 0);
 
 struct Frame {
   std::string_view payload;

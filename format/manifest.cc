@@ -1,10 +1,12 @@
 #include "format/manifest.h"
 
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "format/checksum.h"
 #include "format/frame.h"
+#include "format/index_layout.h"
 #include "format/manifest_generated.h"
 #include "format/status_macros.h"
 
@@ -37,7 +39,24 @@ SegmentEntry ReadSegment(const fb::Segment& from) {
   return {from.id(),          from.column_id(),       from.sealed(),
           from.rows(),        from.key_bytes(),       from.sorted_rows(),
           from.docno_min(),   from.docno_max(),       from.sums_checksum(),
-          from.mask_generation(), from.mask_checksum()};
+          from.mask_generation(), from.mask_checksum(),
+          from.epoch_id(),    from.index_checksum(),  from.index_bytes()};
+}
+
+EpochEntry ReadEpoch(const fb::Epoch& from) {
+  EpochEntry to = {from.id(),           from.column_id(),  from.checksum(),    from.file_bytes(),
+                   from.list_count(),   from.trained_rows(), from.query_count(), from.row_count(),
+                   from.own_queries(),  {}};
+  if (from.steps() == nullptr) return to;
+  for (const fb::CalibrationStep* step : *from.steps()) {
+    CalibrationStepEntry entry = {step->margin(), step->probes_max(), step->coarse_errors(),
+                                  step->fine_errors(), {}};
+    if (step->recall_lower() != nullptr) {
+      entry.recall_lower.assign(step->recall_lower()->begin(), step->recall_lower()->end());
+    }
+    to.steps.push_back(std::move(entry));
+  }
+  return to;
 }
 
 Manifest ReadManifest(const fb::Manifest& from) {
@@ -57,6 +76,10 @@ Manifest ReadManifest(const fb::Manifest& from) {
   if (from.segments() != nullptr) {
     for (const fb::Segment* s : *from.segments()) to.segments.push_back(ReadSegment(*s));
   }
+  if (from.epochs() != nullptr) {
+    for (const fb::Epoch* e : *from.epochs()) to.epochs.push_back(ReadEpoch(*e));
+  }
+  to.next_epoch_id = from.next_epoch_id() == 0 ? 1 : from.next_epoch_id();
   return to;
 }
 
@@ -91,6 +114,42 @@ Status CheckCollections(const Manifest& m, std::string_view file) {
 constexpr uint64_t kRowsMax = uint64_t{1} << 32;
 constexpr uint64_t kBytesMax = uint64_t{1} << 48;
 
+bool IsSane(const CalibrationStepEntry& step, const CalibrationStepEntry* before) {
+  // No limit comes after every limit.
+  const auto probes = [](const CalibrationStepEntry& s) { return s.probes_max - 1; };
+  bool sane = std::isfinite(step.margin) && std::isfinite(step.coarse_errors) &&
+              std::isfinite(step.fine_errors) && step.coarse_errors >= 0 &&
+              step.fine_errors >= 0 && step.recall_lower.size() <= kCalibrationRecallsMax;
+  for (const float recall : step.recall_lower) sane &= recall >= 0 && recall <= 1;
+  return sane && (before == nullptr ||
+                  (step.margin >= before->margin && probes(step) >= probes(*before) &&
+                   step.coarse_errors >= before->coarse_errors &&
+                   step.fine_errors >= before->fine_errors));
+}
+
+Status CheckEpochs(const Manifest& m, std::string_view file) {
+  uint64_t last_id = 0;
+  std::set<uint32_t> columns;
+  for (const EpochEntry& e : m.epochs) {
+    bool sane = e.id > last_id && e.id < m.next_epoch_id && m.FindColumn(e.column_id) != nullptr &&
+                columns.insert(e.column_id).second && e.file_bytes < kBytesMax &&
+                e.list_count > 0 && e.list_count <= kListCountMax && e.trained_rows < kBytesMax &&
+                e.row_count < kBytesMax && e.steps.size() <= kCalibrationStepsMax;
+    for (size_t i = 0; i < e.steps.size(); ++i) {
+      sane &= IsSane(e.steps[i], i == 0 ? nullptr : &e.steps[i - 1]);
+    }
+    if (!sane) return Wrong(file, "has a bad epoch, id " + std::to_string(e.id));
+    last_id = e.id;
+  }
+  return Status::Ok();
+}
+
+bool HasSaneIndex(const Manifest& m, const SegmentEntry& s) {
+  if (s.epoch_id == 0) return s.index_checksum == 0 && s.index_bytes == 0;
+  const EpochEntry* epoch = m.EpochOf(s.column_id);
+  return s.sealed && s.index_bytes < kBytesMax && epoch != nullptr && epoch->id == s.epoch_id;
+}
+
 Status CheckSegments(const Manifest& m, std::string_view file) {
   uint64_t last_id = 0;
   for (const SegmentEntry& s : m.segments) {
@@ -98,7 +157,7 @@ Status CheckSegments(const Manifest& m, std::string_view file) {
                       m.FindColumn(s.column_id) != nullptr && s.rows < kRowsMax &&
                       s.key_bytes < kBytesMax && s.sorted_rows <= s.rows &&
                       s.docno_min <= s.docno_max && s.mask_generation <= m.generation &&
-                      (s.sealed || s.rows == 0);
+                      (s.sealed || s.rows == 0) && HasSaneIndex(m, s);
     if (!sane) return Wrong(file, "has a bad segment, id " + std::to_string(s.id));
     last_id = s.id;
   }
@@ -130,12 +189,42 @@ const ColumnEntry* Manifest::FindColumn(uint32_t id) const {
   return nullptr;
 }
 
+const EpochEntry* Manifest::EpochOf(uint32_t column_id) const {
+  for (const EpochEntry& epoch : epochs) {
+    if (epoch.column_id == column_id) return &epoch;
+  }
+  return nullptr;
+}
+
 const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_view name) {
   for (const ColumnEntry& column : collection.columns) {
     if (column.name == name) return &column;
   }
   return nullptr;
 }
+
+namespace {
+
+// None is no field at all: a manifest without epochs has the bytes that it had before there were any.
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Epoch>>> WriteEpochs(
+    const Manifest& m, flatbuffers::FlatBufferBuilder* b) {
+  if (m.epochs.empty()) return 0;
+  std::vector<flatbuffers::Offset<fb::Epoch>> epochs;
+  for (const EpochEntry& e : m.epochs) {
+    std::vector<flatbuffers::Offset<fb::CalibrationStep>> steps;
+    for (const CalibrationStepEntry& step : e.steps) {
+      steps.push_back(fb::CreateCalibrationStep(*b, step.margin, step.probes_max,
+                                                step.coarse_errors, step.fine_errors,
+                                                b->CreateVector(step.recall_lower)));
+    }
+    epochs.push_back(fb::CreateEpoch(*b, e.id, e.column_id, e.checksum, e.file_bytes, e.list_count,
+                                     e.trained_rows, e.query_count, e.row_count, e.own_queries,
+                                     b->CreateVector(steps)));
+  }
+  return b->CreateVector(epochs);
+}
+
+}  // namespace
 
 std::string EncodeManifest(const Manifest& m) {
   flatbuffers::FlatBufferBuilder b(4096);
@@ -154,15 +243,19 @@ std::string EncodeManifest(const Manifest& m) {
   for (const SegmentEntry& s : m.segments) {
     segments.push_back(fb::CreateSegment(b, s.id, s.column_id, s.sealed, s.rows, s.key_bytes,
                                          s.sorted_rows, s.docno_min, s.docno_max, s.sums_checksum,
-                                         s.mask_generation, s.mask_checksum));
+                                         s.mask_generation, s.mask_checksum, s.epoch_id,
+                                         s.index_checksum, s.index_bytes));
   }
+  const auto epochs = WriteEpochs(m, &b);
   b.Finish(fb::CreateManifest(b, m.generation, m.min_batch, b.CreateString(m.uuid),
                               m.docs_directory, m.next_collection_id, m.next_column_id,
                               m.next_segment_id, b.CreateVector(collections),
-                              b.CreateVector(segments)),
+                              b.CreateVector(segments), epochs,
+                              m.next_epoch_id == 1 ? 0 : m.next_epoch_id),
            fb::ManifestIdentifier());
   return EncodeFrame(kManifestMagic,
-                     {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()});
+                     {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()},
+                     m.epochs.empty() ? 0 : kWriterFlagVectorIndex);
 }
 
 StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_view file) {
@@ -189,6 +282,7 @@ StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_vie
     return Wrong(file, "has no generation or uuid");
   }
   VDB_RETURN_IF_ERROR(CheckCollections(decoded.manifest, file));
+  VDB_RETURN_IF_ERROR(CheckEpochs(decoded.manifest, file));
   VDB_RETURN_IF_ERROR(CheckSegments(decoded.manifest, file));
   return decoded;
 }

@@ -39,6 +39,31 @@ struct SegmentEntry {
   uint64_t sums_checksum = 0;
   uint64_t mask_generation = 0;
   uint64_t mask_checksum = 0;
+  uint64_t epoch_id = 0;        // 0: not indexed
+  uint64_t index_checksum = 0;
+  uint64_t index_bytes = 0;
+};
+
+/// What query/calibration.h measured, in the order of effort.
+struct CalibrationStepEntry {
+  float margin = 0;
+  uint32_t probes_max = 0;  // 0: no limit
+  float coarse_errors = 0;
+  float fine_errors = 0;
+  std::vector<float> recall_lower;
+};
+
+struct EpochEntry {
+  uint64_t id = 0;
+  uint32_t column_id = 0;
+  uint64_t checksum = 0;
+  uint64_t file_bytes = 0;
+  uint32_t list_count = 0;
+  uint64_t trained_rows = 0;
+  uint32_t query_count = 0;  // of the calibration, as all that follows
+  uint64_t row_count = 0;
+  bool own_queries = false;
+  std::vector<CalibrationStepEntry> steps;
 };
 
 struct Manifest {
@@ -51,15 +76,20 @@ struct Manifest {
   uint64_t next_segment_id = 1;
   std::vector<CollectionEntry> collections;
   std::vector<SegmentEntry> segments;
+  std::vector<EpochEntry> epochs;
+  uint64_t next_epoch_id = 1;
 
   const CollectionEntry* FindCollection(std::string_view name) const;
   const CollectionEntry* FindCollection(uint32_t id) const;
   const ColumnEntry* FindColumn(uint32_t id) const;  // of any collection
+  const EpochEntry* EpochOf(uint32_t column_id) const;  // null: the column has no index
 };
 
 const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_view name);
 
 inline constexpr uint64_t kManifestBytesMax = 1u << 30;
+inline constexpr size_t kCalibrationStepsMax = 64;
+inline constexpr size_t kCalibrationRecallsMax = 8;
 
 std::string EncodeManifest(const Manifest& manifest);
 

@@ -3,6 +3,7 @@
 // hang or a wrong value that passes for right is the failure. Runs under ASan and UBSan too.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "format/checksum.h"
@@ -28,8 +29,11 @@ Manifest SomeManifest() {
   m.collections.push_back({1, "docs", 3, {{3, "v", 128, Metric::kL2, "model-a"},
                                           {4, "w", 1, Metric::kDot, ""}}});
   m.collections.push_back({2, "empty", 0, {}});
-  m.segments.push_back({10, 3, true, 100, 700, 90, 5, 200, 0xABCD, 7, 0x1234});
-  m.segments.push_back({11, 3, false, 0, 0, 0, 0, 0, 0, 0, 0});
+  m.next_epoch_id = 4;
+  m.segments.push_back({10, 3, true, 100, 700, 90, 5, 200, 0xABCD, 7, 0x1234, 3, 0x77, 9000});
+  m.segments.push_back({11, 3, false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  m.epochs.push_back({3, 3, 0x99, 4000, 12, 100, 50, 95, true,
+                      {{-0.5f, 8, 1, 2, {0.5f, 0.6f, 0.7f}}, {2, 0, 3, 3.5f, {1, 0.9f, 0}}}});
   return m;
 }
 
@@ -58,6 +62,9 @@ TEST(DecodersTest, ManifestRoundTrip) {
   EXPECT_EQ(EncodeManifest(decoded->manifest), EncodeManifest(m));
   EXPECT_EQ(decoded->manifest.collections[0].columns[0].model, "model-a");
   EXPECT_EQ(decoded->manifest.segments[0].mask_checksum, 0x1234u);
+  EXPECT_EQ(decoded->manifest.segments[0].index_bytes, 9000u);
+  EXPECT_EQ(decoded->manifest.EpochOf(3)->steps[0].recall_lower[1], 0.6f);
+  EXPECT_EQ(decoded->manifest.EpochOf(4), nullptr);
 }
 
 TEST(DecodersTest, ManifestDamage) {
@@ -101,6 +108,21 @@ TEST(DecodersTest, ManifestRefusesNonsense) {
   EXPECT_TRUE(refused([](Manifest* m) { m->segments[1].id = 10; }));
   EXPECT_TRUE(refused([](Manifest* m) { m->segments[0].rows = uint64_t{1} << 60; }));
   EXPECT_TRUE(refused([](Manifest* m) { m->segments[0].sorted_rows = 101; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->segments[0].epoch_id = 2; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->segments[0].column_id = 4; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->segments[0].epoch_id = 0; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->segments[1].epoch_id = 3; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].id = 4; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].column_id = 77; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].list_count = 0; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs.push_back(m->epochs[0]); }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[1].margin = -1; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].probes_max = 0;
+                                        m->epochs[0].steps[1].probes_max = 9; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].margin = NAN; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].recall_lower[0] = 1.5f; }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].recall_lower.resize(9); }));
+  EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps.resize(65, m->epochs[0].steps[1]); }));
   EXPECT_TRUE(refused([](Manifest* m) { m->uuid = "short"; }));
   EXPECT_TRUE(refused([](Manifest* m) { m->generation = 0; }));
 }
@@ -116,8 +138,9 @@ TEST(DecodersTest, UnknownFlags) {
   };
   EXPECT_EQ(with(8, 2).status().code(), StatusCode::kUnsupportedFormat);
   EXPECT_EQ(with(16, 1).status().code(), StatusCode::kUnsupportedFormat);
-  ASSERT_TRUE(with(24, 1).ok());
-  EXPECT_FALSE(with(24, 1)->writable);
+  ASSERT_TRUE(with(24, 3).ok());
+  EXPECT_FALSE(with(24, 3)->writable);
+  EXPECT_TRUE(with(24, kWriterFlagVectorIndex)->writable);
 }
 
 TEST(DecodersTest, CurrentDamage) {
@@ -245,6 +268,11 @@ TEST(DecodersTest, FileNames) {
   EXPECT_EQ(ParseSegmentName(SegmentFileName(7, SegmentFile::kSums))->segment_id, 7u);
   EXPECT_EQ(ParseSegmentName(MaskFileName(7, 43))->mask_generation, 43u);
   EXPECT_FALSE(ParseSegmentName("000007.txt").has_value());
+  EXPECT_TRUE(ParseSegmentName(SegmentFileName(7, SegmentFile::kIndex))->is_index);
+  EXPECT_FALSE(ParseSegmentName(SegmentFileName(7, SegmentFile::kRows))->is_index);
+  EXPECT_EQ(ParseEpochName(EpochFileName(3)), 3u);
+  EXPECT_FALSE(ParseEpochName("000003.ivf").has_value());
+  EXPECT_FALSE(ParseEpochName("3.vdbe").has_value());
   EXPECT_FALSE(ParseSegmentName("000007.del-").has_value());
 }
 
