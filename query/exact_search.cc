@@ -20,6 +20,7 @@
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
 #include "index/matrix_product.h"
+#include "query/row_scorer.h"
 #include "query/screen_limit.h"
 #include "query/top_k.h"
 
@@ -43,6 +44,10 @@ constexpr size_t kScreenBlockBytes = 128 * 1024;
 constexpr size_t kScreenBlockRowsMax = 1024;
 constexpr size_t kTaskBytes = 512 * 1024;
 
+// By codes: rows per task, and rows whose codes every query screens before the next ones.
+constexpr size_t kCodeTaskRows = 2048;
+constexpr size_t kCodeBlockRows = 256;
+
 // Multiplications below which a search stays on the caller's thread: 16 MiB of rows for one query.
 // Measured with one query on cached rows: at 16 MiB two threads took 0.35 ms instead of 0.51, at
 // 8 MiB no less than one, at 64 MiB 1.3 instead of 2.2 (best of 300, dimension 128; 768 alike).
@@ -58,33 +63,13 @@ struct RowRange {
   size_t count = 0;
 };
 
+uint64_t RowsOf(const ScanSegment& segment) { return segment.row_count - segment.first_row; }
+
 struct alignas(64) QueryState {
   ScreenQuery query;
   std::atomic<double> kth_score{kNoScore};  // of `top`; only grows
   std::mutex mutex;
   TopK top;  // guarded by mutex
-};
-
-// Looks up delete masks, one chunk at a time.
-class DeadRows {
- public:
-  StatusOr<bool> Test(const ScanSegment& segment, uint64_t row) {
-    if (segment.deletes == nullptr) return false;
-    const uint64_t chunk = row / storage::kMaskChunkRows;
-    if (mask_ != segment.deletes || chunk_ != chunk) {
-      VDB_ASSIGN_OR_RETURN(words_, segment.deletes->Chunk(chunk));
-      mask_ = segment.deletes;
-      chunk_ = chunk;
-    }
-    if (words_ == nullptr) return false;
-    const uint64_t bit = row % storage::kMaskChunkRows;
-    return ((words_[bit / 64] >> (bit % 64)) & 1) != 0;
-  }
-
- private:
-  const storage::DeleteMask* mask_ = nullptr;
-  uint64_t chunk_ = 0;
-  const uint64_t* words_ = nullptr;
 };
 
 // What one thread works with.
@@ -93,7 +78,9 @@ struct Scratch {
   std::vector<uint32_t> positions;   // [rows]
   std::vector<float> norm, inverse;  // [rows], see NormTerms
   std::vector<RowHit> hits;
-  DeadRows dead;
+  RowScorer scorer;
+
+  explicit Scratch(const RowScorer& row_scorer) : scorer(row_scorer) {}
 };
 
 class Scan {
@@ -108,22 +95,27 @@ class Scan {
   void PlanTasks();
   size_t ThreadCount() const;
   size_t RowBytes() const { return input_.dimension * sizeof(float); }
+  size_t TaskRows(const ScanSegment& segment) const {
+    return segment.screen != nullptr ? kCodeTaskRows : task_rows_;
+  }
   bool UsesMatrix() const { return states_.size() >= kMatrixQueriesMin; }
 
   void Work();
   Status WorkOrFail();
   Status ScanRange(const RowRange& range, Scratch* scratch);
   Status ScanRangeByMatrix(const RowRange& range, Scratch* scratch);
+  Status ScanRangeByCodes(const RowRange& range, Scratch* scratch);
   RowRange Task(uint64_t task) const;
 
   Status Offer(QueryState* state, const RowRange& range, const float* scores, Scratch* scratch);
   Status OfferPart(QueryState* state, const RowRange& range, size_t begin, size_t end,
                    const float* scores, Scratch* scratch);
+  Status RescoreFound(QueryState* state, double kth_score, uint32_t segment, uint64_t first,
+                      size_t found, Scratch* scratch);
   size_t FindCandidates(const ScreenLimit& limit, size_t begin, size_t end, const float* scores,
                         Scratch* scratch) const;
   Status Rescore(const QueryState& state, double kth_score, uint32_t segment, uint64_t row,
                  Scratch* scratch) const;
-  double Score(const ScreenQuery& query, const float* row, double norm) const;
   void Fail(Status status);
 
   const ExactSearchInput& input_;
@@ -168,6 +160,7 @@ Status Scan::Prepare() {
     }
     states_[q].query = *query;
     states_[q].top = TopK(k_);
+    if (!input_.kth_scores_known.empty()) states_[q].kth_score = input_.kth_scores_known[q];
   }
   PlanTasks();
   return Status::Ok();
@@ -184,7 +177,7 @@ void Scan::PlanTasks() {
   }
   tasks_before_.assign(1, 0);
   for (const ScanSegment& segment : input_.segments) {
-    const uint64_t tasks = (segment.row_count + task_rows_ - 1) / task_rows_;
+    const uint64_t tasks = (RowsOf(segment) + TaskRows(segment) - 1) / TaskRows(segment);
     tasks_before_.push_back(tasks_before_.back() + tasks);
   }
 }
@@ -236,19 +229,21 @@ void Scan::Work() {
 
 Status Scan::WorkOrFail() {
   const index::ScopedFloatMode float_mode;
-  Scratch scratch;
+  Scratch scratch(RowScorer(input_.metric, input_.dimension, kernels_));
   const size_t product_queries =
       UsesMatrix() ? std::min(states_.size(), kTileQueriesMax) : size_t{1};
-  scratch.scores.resize(product_queries * task_rows_);
-  scratch.positions.resize(task_rows_);
+  scratch.scores.resize(std::max(product_queries * task_rows_, 2 * kCodeBlockRows));
+  scratch.positions.resize(std::max(task_rows_, kCodeBlockRows));
   scratch.norm.resize(task_rows_);
   scratch.inverse.resize(task_rows_);
   while (!failed_.load(std::memory_order_relaxed)) {
     const uint64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
     if (task >= tasks_before_.back()) break;
     const RowRange range = Task(task);
-    VDB_RETURN_IF_ERROR(UsesMatrix() ? ScanRangeByMatrix(range, &scratch)
-                                     : ScanRange(range, &scratch));
+    const bool codes = input_.segments[range.segment].screen != nullptr;
+    VDB_RETURN_IF_ERROR(codes          ? ScanRangeByCodes(range, &scratch)
+                        : UsesMatrix() ? ScanRangeByMatrix(range, &scratch)
+                                       : ScanRange(range, &scratch));
   }
   return Status::Ok();
 }
@@ -256,10 +251,12 @@ Status Scan::WorkOrFail() {
 RowRange Scan::Task(uint64_t task) const {
   const auto after = std::upper_bound(tasks_before_.begin(), tasks_before_.end(), task);
   const auto segment = static_cast<size_t>(after - tasks_before_.begin()) - 1;
-  const uint64_t first = (task - tasks_before_[segment]) * task_rows_;
+  const uint64_t first =
+      input_.segments[segment].first_row +
+      (task - tasks_before_[segment]) * TaskRows(input_.segments[segment]);
   const uint64_t rest = input_.segments[segment].row_count - first;
   return {static_cast<uint32_t>(segment), first,
-          static_cast<size_t>(std::min<uint64_t>(rest, task_rows_))};
+          static_cast<size_t>(std::min<uint64_t>(rest, TaskRows(input_.segments[segment])))};
 }
 
 Status Scan::ScanRange(const RowRange& range, Scratch* scratch) {
@@ -302,6 +299,30 @@ Status Scan::ScanRangeByMatrix(const RowRange& range, Scratch* scratch) {
   return Status::Ok();
 }
 
+// The codes of a block stay in the second level cache while all queries screen them. Where codes
+// are damaged, the rows themselves are screened.
+Status Scan::ScanRangeByCodes(const RowRange& range, Scratch* scratch) {
+  const ScanSegment& segment = input_.segments[range.segment];
+  for (size_t done = 0; done < range.count; done += kCodeBlockRows) {
+    const RowRange block = {range.segment, range.first + done,
+                            std::min(kCodeBlockRows, range.count - done)};
+    for (size_t q = 0; q < states_.size(); ++q) {
+      const double kth_score = states_[q].kth_score.load(std::memory_order_relaxed);
+      size_t found = 0;
+      if (!segment.screen->Candidates(q, block.first, block.count, kth_score,
+                                      scratch->scores.data(), scratch->positions.data(),
+                                      &found)) {
+        for (found = 0; found < block.count; ++found) {
+          scratch->positions[found] = static_cast<uint32_t>(found);
+        }
+      }
+      VDB_RETURN_IF_ERROR(
+          RescoreFound(&states_[q], kth_score, range.segment, block.first, found, scratch));
+    }
+  }
+  return Status::Ok();
+}
+
 // Before there is a k-th score, in growing steps: each step's score keeps most of the next one out.
 Status Scan::Offer(QueryState* state, const RowRange& range, const float* scores,
                    Scratch* scratch) {
@@ -320,16 +341,22 @@ Status Scan::OfferPart(QueryState* state, const RowRange& range, size_t begin, s
   const ScreenLimit limit =
       MakeScreenLimit(input_.metric, state->query, input_.dimension, kth_score);
   const size_t found = FindCandidates(limit, begin, end, scores, scratch);
+  return RescoreFound(state, kth_score, range.segment, range.first + begin, found, scratch);
+}
+
+Status Scan::RescoreFound(QueryState* state, double kth_score, uint32_t segment, uint64_t first,
+                          size_t found, Scratch* scratch) {
   if (found == 0) return Status::Ok();
   scratch->hits.clear();
   for (size_t i = 0; i < found; ++i) {
-    const uint64_t row = range.first + begin + scratch->positions[i];
-    VDB_RETURN_IF_ERROR(Rescore(*state, kth_score, range.segment, row, scratch));
+    VDB_RETURN_IF_ERROR(
+        Rescore(*state, kth_score, segment, first + scratch->positions[i], scratch));
   }
   if (scratch->hits.empty()) return Status::Ok();
   const std::lock_guard lock(state->mutex);
   for (const RowHit& hit : scratch->hits) state->top.Push(hit);
-  state->kth_score.store(state->top.kth_score(), std::memory_order_relaxed);
+  const double known = state->kth_score.load(std::memory_order_relaxed);
+  state->kth_score.store(std::max(known, state->top.kth_score()), std::memory_order_relaxed);
   return Status::Ok();
 }
 
@@ -347,33 +374,14 @@ size_t Scan::FindCandidates(const ScreenLimit& limit, size_t begin, size_t end, 
 Status Scan::Rescore(const QueryState& state, double kth_score, uint32_t segment_index,
                      uint64_t row, Scratch* scratch) const {
   const ScanSegment& segment = input_.segments[segment_index];
-  VDB_ASSIGN_OR_RETURN(const bool dead, scratch->dead.Test(segment, row));
+  VDB_ASSIGN_OR_RETURN(const bool dead, scratch->scorer.IsDead(segment, row));
   if (dead) return Status::Ok();
-  const format::RowRecord& record = segment.records[row];
-  const bool norm_fits =
-      input_.metric == Metric::kCosine || (std::isfinite(record.norm) && record.norm >= 0);
-  const double score = norm_fits
-                           ? Score(state.query, segment.rows + row * input_.dimension, record.norm)
-                           : std::numeric_limits<double>::quiet_NaN();
-  if (!std::isfinite(score)) {
-    return Status::Corruption("segment " + std::to_string(segment_index) + " of this search, row " +
-                              std::to_string(row) + ": the " +
-                              (norm_fits ? "vector gives a score" : "norm") +
-                              " that is not a valid number; run `vdbtool verify`");
+  VDB_ASSIGN_OR_RETURN(const double score,
+                       scratch->scorer.Score(state.query, segment, segment_index, row));
+  if (!(score < kth_score)) {
+    scratch->hits.push_back({score, segment.records[row].docno, segment_index, row});
   }
-  if (!(score < kth_score)) scratch->hits.push_back({score, record.docno, segment_index, row});
   return Status::Ok();
-}
-
-double Scan::Score(const ScreenQuery& query, const float* row, double norm) const {
-  switch (input_.metric) {
-    case Metric::kCosine:
-      return kernels_.dot_exact(row, query.query, input_.dimension) / query.length;
-    case Metric::kDot: return norm * kernels_.dot_exact(row, query.query, input_.dimension);
-    case Metric::kL2:  // 0 - x, so that an equal vector scores 0 and not -0
-      return 0 - kernels_.squared_l2_exact(row, norm, query.query, input_.dimension);
-  }
-  return std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace

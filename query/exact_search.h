@@ -28,12 +28,27 @@
 
 namespace vdb::query {
 
+/// A cheaper screen than the float32 rows, with as rigorous a bound: the index's codes.
+/// Threads: const methods from any thread.
+class RowScreen {
+ public:
+  virtual ~RowScreen() = default;
+
+  /// Positions i in [0, count) of rows first + i whose score may reach `kth_score`, ascending, into
+  /// `out` (room for `count`); every other row is proven to score strictly below it. False: cannot
+  /// tell (damaged codes); the rows themselves must be screened. `scratch` has room for 2 * count.
+  virtual bool Candidates(size_t query, uint64_t first, size_t count, double kth_score,
+                          float* scratch, uint32_t* out, size_t* found) const = 0;
+};
+
 /// Rows of one segment as one view sees them.
 struct ScanSegment {
   const float* rows = nullptr;                 ///< [row_count x dimension]
   const format::RowRecord* records = nullptr;  ///< [row_count]
   uint64_t row_count = 0;
   const storage::DeleteMask* deletes = nullptr;  ///< null: no row is dead
+  uint64_t first_row = 0;              ///< rows before it are not searched
+  const RowScreen* screen = nullptr;   ///< for all rows searched; null: none
 };
 
 /// One row found. `segment` indexes the input's segments.
@@ -51,6 +66,9 @@ struct ExactSearchInput {
   MatrixView queries;         ///< validated: dimension fits, finite, nonzero under cosine
   size_t k = 10;              ///< more than kSearchKMax is answered like kSearchKMax
   uint32_t thread_count = 0;  ///< 0: decide here (see SearchOptions::thread_count)
+  /// Per query a score that k live rows of these segments are known to reach, or -infinity; empty:
+  /// not known. Only speeds the search up.
+  std::span<const double> kth_scores_known = {};
 };
 
 /// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x (k +
