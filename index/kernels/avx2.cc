@@ -226,8 +226,9 @@ size_t FindNotFinite(const float* values, size_t count) {
 }  // namespace
 
 constexpr Kernels kAvx2Kernels = {
-    "avx2",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
-    FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
-    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
+    "avx2",         DotExact,       SquaredL2Exact,    SumSquares,
+    ScreenDots,     FindAtLeast,    FindAtLeastAffine, ScaleToFloat,
+    FindNotFinite,  avx2::Hadamard, avx2::BuildTables, avx2::ScanBlock,
+    avx2::ScoreFine};
 
 }  // namespace vdb::index

@@ -88,6 +88,11 @@ struct Kernels {
 namespace scalar {
 VDB_DECLARE_CODE_KERNELS
 }
+#if defined(__x86_64__)
+namespace avx2 {
+VDB_DECLARE_CODE_KERNELS
+}
+#endif
 #undef VDB_DECLARE_CODE_KERNELS
 
 /// One table per level. On a machine that lacks a level's instructions its functions must not be
