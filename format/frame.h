@@ -39,6 +39,8 @@ inline constexpr std::string_view kMaskMagic = "VDB-MASK";
 inline constexpr std::string_view kRecordsMagic = "VDB-ROWS";
 inline constexpr std::string_view kKeysMagic = "VDB-KEYS";
 inline constexpr std::string_view kOrderMagic = "VDBORDER";
+inline constexpr std::string_view kEpochMagic = "VDBEPOCH";
+inline constexpr std::string_view kListMagic = "VDB-LIST";
 
 /// Header and payload in one string.
 std::string EncodeFrame(std::string_view magic, std::string_view payload,

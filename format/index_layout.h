@@ -9,10 +9,11 @@
 //   rho          f32 [L]     root mean square residual of the list's rows when trained
 //   centroid codes           plane A blocks of the centroids about the mean [ceil(L/64) blocks]
 //
-// segments/000007.ivf: a frame (magic VDB-LIST; payload checksum over the directory only), then
+// segments/000007.ivf: a frame (magic VDB-LIST; its payload is all the rest, its payload checksum
+// is over the directory only), then
 //   directory: ListHeader (96 bytes), u32 row_begin [L + 1], f32 radius [L], zeros to 8 bytes,
-//              u64 XXH3-64 per chunk of kIndexChunkBytes of the data (the last may be shorter)
-//   zeros up to the next multiple of 4,096: where the data begins
+//              u64 XXH3-64 per chunk of kIndexChunkBytes of the data (the last may be shorter),
+//              zeros up to the next multiple of 4,096 of the file: where the data begins
 //   data:      plane A blocks [ceil(rows/64)], each 8 * D bytes of codes + 256 bytes of factors;
 //              with plane B: zeros up to a multiple of kIndexChunkBytes of data, so that no chunk
 //              has bytes of both; plane B rows [rows], each 12 bytes + D / 2
@@ -92,7 +93,7 @@ struct ListHeader {
   uint32_t chunk_bytes = kIndexChunkBytes;
   uint64_t chunk_count = 0;
   uint64_t data_offset = 0;         // from the start of the file
-  uint64_t fine_offset = 0;         // of plane B, from the start of the file
+  uint64_t fine_offset = 0;         // of plane B, from the start of the file; 0 without it
   uint64_t file_bytes = 0;
   double base_max = 0;              // largest |base| of plane B
   double residual_sum = 0;          // sum of |residual| over the rows, in coded units
@@ -112,7 +113,7 @@ struct ListView {
 /// Fills in the header's offsets, sizes and counts from rows, padded_dimension, list_count and
 /// has_fine_codes. The directory may then be written last, when the chunk sums are known.
 void LayOutListFile(ListHeader* header);
-/// Frame and directory, padded to data_offset. `checksum` gets the XXH3-64 of frame and directory,
+/// Frame and directory, to data_offset. `checksum` gets the XXH3-64 of frame and directory,
 /// which the manifest records.
 std::string EncodeListDirectory(const ListHeader& header, std::span<const uint32_t> row_begin,
                                 std::span<const float> radius,

@@ -1,5 +1,5 @@
-// Encoding of rows; see codes.h. Loops that compilers vectorise for the baseline instruction set, in
-// a fixed order: codes do not depend on the SIMD level. Queries: coded_query.cc.
+// Encoding of rows; see codes.h. Loops that compilers vectorise for the baseline instruction set,
+// in a fixed order: codes do not depend on the SIMD level. Queries: coded_query.cc.
 #include "index/codes.h"
 
 #include <algorithm>

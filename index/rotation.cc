@@ -83,9 +83,9 @@ void Rotation::Apply(const Kernels& kernels, const float* x, float* out, float* 
 // Let u = 2^-24. A layer is a diagonal of equal magnitudes or a butterfly, that is an orthogonal
 // map times a constant. Computing it rounds every coordinate of its result once, by at most u of
 // that coordinate, hence errs by at most u of the length of its result; the error that came in
-// keeps its share of the length. A diagonal errs once more: 1/sqrt(block) is itself rounded. So with
-// n = 3 rounds * (log2(block) butterflies + 2) the relative error is at most (1 + u)^n - 1, which
-// is at most n u (1 + n u) as n u < 1.
+// keeps its share of the length. A diagonal errs once more: 1/sqrt(block) is itself rounded. So
+// with n = 3 rounds * (log2(block) butterflies + 2) the relative error is at most (1 + u)^n - 1,
+// which is at most n u (1 + n u) as n u < 1.
 double Rotation::ErrorBound() const {
   const double n = 3.0 * (std::countr_zero(block_) + 2);
   const double nu = n * 0x1p-24;
