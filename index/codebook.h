@@ -68,6 +68,7 @@ class Codebook {
     return view_.centroids.data() + size_t{list} * padded();
   }
   double centroid_squared(uint32_t list) const { return centroid_squared_[list]; }
+  float half_squared(uint32_t list) const { return half_squared_[list]; }  ///< |c|^2 / 2
   double mean_squared() const { return mean_squared_; }
   float rho(uint32_t list) const { return view_.rho[list]; }
   const uint8_t* centroid_blocks() const { return view_.centroid_blocks.data(); }

@@ -34,6 +34,7 @@ class InvertedLists {
   const format::ListHeader& header() const { return view_.header; }
   uint64_t rows() const { return view_.header.rows; }
   uint32_t row_begin(uint32_t list) const { return view_.row_begin[list]; }
+  const uint32_t* row_begins() const { return view_.row_begin.data(); }  ///< [L + 1]
   uint32_t row_end(uint32_t list) const { return view_.row_begin[list + 1]; }
   uint64_t loose_begin() const { return view_.row_begin[view_.header.list_count]; }
   float radius(uint32_t list) const { return view_.radius[list]; }

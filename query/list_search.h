@@ -29,7 +29,7 @@ namespace vdb::query {
 /// A segment with its index. `scan.row_count` rows, as the index has.
 struct IndexedSegment {
   ScanSegment scan;
-  const index::InvertedLists* lists = nullptr;
+  const index::InvertedLists* lists = nullptr;  ///< never null in an input
 };
 
 /// How wide an approximate search is. Wider in any part never lowers the mean recall.

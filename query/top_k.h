@@ -44,6 +44,12 @@ class TopK {
     }
   }
 
+  /// Every row kept so far, in no order.
+  template <typename Function>
+  void ForEach(const Function& function) const {
+    for (const RowHit& hit : hits_) function(hit);
+  }
+
   /// The rows, best first. The heap is empty afterwards.
   std::vector<RowHit> TakeSorted() {
     std::sort(hits_.begin(), hits_.end(), RanksBefore);

@@ -1,0 +1,275 @@
+// See calibration.h.
+//
+// Stored rows are easier queries than what users ask: they lie on the data, and their lists were
+// trained with them. So half of the sample is moved off the data: by a random direction, as far as
+// the row's own k-th neighbour is. A step's bound is the worse of the two halves.
+#include "query/calibration.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <random>
+
+#include "format/status_macros.h"
+#include "index/kernels/kernels.h"
+#include "query/probe_query.h"
+
+namespace vdb::query {
+namespace {
+
+constexpr size_t kKs = std::size(kCalibrationKs);
+constexpr double kConfidence = 1.645;  // one-sided 95 % of a normal mean
+
+// Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes are.
+struct Rung {
+  double covered;
+  float coarse_errors, fine_errors;
+};
+constexpr std::array kRungs = {
+    Rung{0.50, 1.5f, 2.0f},  Rung{0.60, 1.5f, 2.0f},  Rung{0.70, 1.6f, 2.2f},
+    Rung{0.78, 1.6f, 2.2f},  Rung{0.84, 1.7f, 2.3f},  Rung{0.88, 1.7f, 2.3f},
+    Rung{0.91, 1.8f, 2.4f},  Rung{0.935, 1.8f, 2.4f}, Rung{0.955, 1.9f, 2.5f},
+    Rung{0.97, 2.0f, 2.6f},  Rung{0.98, 2.1f, 2.7f},  Rung{0.987, 2.2f, 2.8f},
+    Rung{0.993, 2.4f, 3.0f}, Rung{0.997, 2.6f, 3.2f}, Rung{0.999, 3.0f, 3.5f},
+    Rung{1.0, 3.5f, 4.0f},
+};
+
+class Calibrator {
+ public:
+  explicit Calibrator(const CalibrateInput& input, const index::Kernels& kernels)
+      : input_(input), kernels_(kernels) {}
+
+  StatusOr<Calibration> Run();
+
+ private:
+  Status GoOn() const {
+    if (!input_.go_on || input_.go_on()) return Status::Ok();
+    return Status::Cancelled("calibration: cancelled by the caller");
+  }
+  void DropSelf(size_t query, std::vector<RowHit>* hits) const;
+  Status FindTruth();
+  Status AddMovedTwins();
+  MatrixView Queries() const {
+    return {queries_.data(), queries_.size() / input_.search.dimension, input_.search.dimension};
+  }
+  Status FindMargins();
+  StatusOr<std::vector<float>> Measure(const Effort& effort);
+  double LowerBound(const std::vector<double>& recalls) const;
+
+  const CalibrateInput& input_;
+  const index::Kernels& kernels_;
+  std::vector<std::vector<RowHit>> truth_;  // per query, itself left out
+  std::vector<double> margins_;             // of true neighbours' lists, ascending
+  std::vector<float> queries_;      // [queries x dimension]
+  std::vector<uint64_t> selves_;    // one per query, or none
+};
+
+void Calibrator::DropSelf(size_t query, std::vector<RowHit>* hits) const {
+  if (selves_.empty()) return;
+  std::erase_if(*hits, [&](const RowHit& h) { return h.docno == selves_[query]; });
+}
+
+Status Calibrator::FindTruth() {
+  ListSearchInput search = input_.search;
+  search.exact = true;
+  search.explain = false;
+  search.queries = Queries();
+  search.k = kCalibrationKs[kKs - 1] + (selves_.empty() ? 0 : 1);
+  VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
+  truth_ = std::move(found.hits);
+  for (size_t q = 0; q < truth_.size(); ++q) DropSelf(q, &truth_[q]);
+  return Status::Ok();
+}
+
+// From the stored rows' truth: each row is followed by its twin.
+Status Calibrator::AddMovedTwins() {
+  const ListSearchInput& search = input_.search;
+  const size_t dimension = search.dimension;
+  std::mt19937_64 random(1);
+  std::normal_distribution<double> normal;
+  std::vector<float> both;
+  std::vector<uint64_t> selves;
+  for (size_t q = 0; q < truth_.size(); ++q) {
+    const float* row = queries_.data() + q * dimension;
+    double distance = 0;
+    if (!truth_[q].empty()) {
+      const RowHit& near = truth_[q][std::min<size_t>(truth_[q].size(), 10) - 1];
+      const ScanSegment& scan = near.segment < search.indexed.size()
+                                    ? search.indexed[near.segment].scan
+                                    : search.unindexed[near.segment - search.indexed.size()];
+      const double norm =
+          search.metric == Metric::kCosine ? 1 : scan.records[near.row].norm;
+      distance = std::sqrt(kernels_.squared_l2_exact(scan.rows + near.row * dimension, norm, row,
+                                                     dimension));
+    }
+    const double step = distance / std::sqrt(static_cast<double>(dimension));
+    both.insert(both.end(), row, row + dimension);
+    double length = 0;
+    for (size_t i = 0; i < dimension; ++i) {
+      const auto moved = static_cast<float>(static_cast<double>(row[i]) + step * normal(random));
+      both.push_back(std::isfinite(moved) ? moved : row[i]);
+      length += std::abs(static_cast<double>(both.back()));
+    }
+    if (!(length > 0)) std::copy_n(row, dimension, both.end() - static_cast<long>(dimension));
+    selves.insert(selves.end(), 2, selves_[q]);
+  }
+  queries_ = std::move(both);
+  selves_ = std::move(selves);
+  return Status::Ok();
+}
+
+// The margin that each true neighbour's list has for the query, given the true k-th key.
+Status Calibrator::FindMargins() {
+  const ListSearchInput& search = input_.search;
+  const index::Codebook& codebook = *search.codebook;
+  const double error = index::ScreenErrorBound(search.dimension);
+  std::vector<float> unit(search.dimension);
+  ProbeQuery probe(codebook, search.metric, kernels_);
+  for (size_t q = 0; q < truth_.size(); ++q) {
+    VDB_ASSIGN_OR_RETURN(const ScreenQuery query,
+                         MakeScreenQuery(kernels_, Queries().row(q).data(), search.dimension, error,
+                                         unit.data()));
+    probe.Prepare(query);
+    const size_t k = std::min<size_t>(truth_[q].size(), 10);
+    for (size_t i = 0; i < k; ++i) {
+      const RowHit& hit = truth_[q][i];
+      if (hit.segment >= search.indexed.size()) continue;
+      const index::InvertedLists& lists = *search.indexed[hit.segment].lists;
+      if (hit.row >= lists.loose_begin()) continue;
+      const uint32_t* begins = lists.row_begins();
+      const auto list = static_cast<uint32_t>(
+          std::upper_bound(begins, begins + codebook.list_count() + 1,
+                           static_cast<uint32_t>(hit.row)) - begins - 1);
+      margins_.push_back(ListMargin(codebook, search.metric, probe.coded().p_length(), list,
+                                    probe.KeyOfList(list),
+                                    probe.KeyOfScore(truth_[q][k - 1].score)));
+    }
+  }
+  std::sort(margins_.begin(), margins_.end());
+  return Status::Ok();
+}
+
+// A stored query and its moved twin alternate; a caller's queries are one population.
+double Calibrator::LowerBound(const std::vector<double>& recalls) const {
+  double worst = 1;
+  const size_t populations = selves_.empty() ? 1 : 2;
+  for (size_t p = 0; p < populations; ++p) {
+    double sum = 0, squares = 0, n = 0;
+    for (size_t i = p; i < recalls.size(); i += populations) {
+      sum += recalls[i];
+      squares += recalls[i] * recalls[i];
+      n += 1;
+    }
+    if (n == 0) continue;
+    const double mean = sum / n;
+    const double variance = std::max(0.0, squares / n - mean * mean);
+    // Never surer than one miss more among all answers would leave us.
+    const double spread = std::sqrt(variance / n) + 0.1 / n;
+    worst = std::min(worst, mean - kConfidence * spread);
+  }
+  return std::max(0.0, worst);
+}
+
+StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort) {
+  std::vector<float> bounds;
+  for (const uint32_t k : kCalibrationKs) {
+    VDB_RETURN_IF_ERROR(GoOn());
+    ListSearchInput search = input_.search;
+    search.exact = false;
+    search.effort = effort;
+    search.explain = false;
+    search.queries = Queries();
+    search.k = k + (selves_.empty() ? 0 : 1);
+    VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
+    std::vector<double> recalls;
+    for (size_t q = 0; q < truth_.size(); ++q) {
+      DropSelf(q, &found.hits[q]);
+      const size_t wanted = std::min<size_t>(k, truth_[q].size());
+      if (wanted == 0) {
+        recalls.push_back(1);
+        continue;
+      }
+      // A row that ties with the k-th is as good as it.
+      const double kth = truth_[q][wanted - 1].score;
+      size_t good = 0;
+      for (size_t i = 0; i < std::min(wanted, found.hits[q].size()); ++i) {
+        good += found.hits[q][i].score >= kth ? 1 : 0;
+      }
+      recalls.push_back(static_cast<double>(good) / static_cast<double>(wanted));
+    }
+    bounds.push_back(static_cast<float>(LowerBound(recalls)));
+  }
+  return bounds;
+}
+
+StatusOr<Calibration> Calibrator::Run() {
+  const MatrixView given = input_.search.queries;
+  queries_.assign(given.data, given.data + given.row_count * given.dimension);
+  selves_.assign(input_.self_docnos.begin(), input_.self_docnos.end());
+  VDB_RETURN_IF_ERROR(FindTruth());
+  if (!selves_.empty()) {
+    VDB_RETURN_IF_ERROR(AddMovedTwins());
+    VDB_RETURN_IF_ERROR(GoOn());
+    VDB_RETURN_IF_ERROR(FindTruth());
+  }
+  VDB_RETURN_IF_ERROR(GoOn());
+  VDB_RETURN_IF_ERROR(FindMargins());
+  Calibration calibration;
+  calibration.query_count = static_cast<uint32_t>(Queries().row_count);
+  calibration.row_count = input_.row_count;
+  calibration.own_queries = input_.self_docnos.empty();
+  if (margins_.empty()) return calibration;
+  for (const Rung& rung : kRungs) {
+    const auto at = static_cast<size_t>(rung.covered * static_cast<double>(margins_.size() - 1));
+    CalibrationStep step;
+    step.effort = {static_cast<float>(margins_[at]), 0, rung.coarse_errors, rung.fine_errors};
+    VDB_ASSIGN_OR_RETURN(step.recall_lower, Measure(step.effort));
+    // Sampling noise must not make a wider step look worse.
+    if (!calibration.steps.empty()) {
+      for (size_t i = 0; i < kKs; ++i) {
+        step.recall_lower[i] =
+            std::max(step.recall_lower[i], calibration.steps.back().recall_lower[i]);
+      }
+    }
+    calibration.steps.push_back(std::move(step));
+  }
+  return calibration;
+}
+
+}  // namespace
+
+StatusOr<Calibration> Calibrate(const CalibrateInput& input) {
+  VDB_ASSIGN_OR_RETURN(const index::Kernels* kernels, index::ActiveKernels());
+  return Calibrator(input, *kernels).Run();
+}
+
+std::optional<Effort> EffortFor(const Calibration& calibration, double recall, size_t k,
+                                double drift) {
+  if (!(recall < 1) || k > 10 * size_t{kCalibrationKs[kKs - 1]}) return std::nullopt;
+  // k between two that were measured must satisfy both.
+  size_t high = 0;
+  while (high + 1 < kKs && kCalibrationKs[high] < k) ++high;
+  const size_t low = kCalibrationKs[high] > k && high > 0 ? high - 1 : high;
+  for (size_t i = 0; i < calibration.steps.size(); ++i) {
+    const auto& lower = calibration.steps[i].recall_lower;
+    if (lower.size() != kKs) return std::nullopt;
+    const double bound = std::min(static_cast<double>(lower[low]),
+                                  static_cast<double>(lower[high]));
+    if (bound < recall) continue;
+    const auto wider = static_cast<size_t>(std::max(0.0, std::min(drift, 10.0)) * 5);
+    const size_t beyond = k > kCalibrationKs[kKs - 1] ? 2 : 0;
+    if (i + wider + beyond >= calibration.steps.size()) return std::nullopt;
+    return calibration.steps[i + wider + beyond].effort;
+  }
+  return std::nullopt;
+}
+
+std::vector<double> RecallsProven(const Calibration& calibration, double drift) {
+  std::vector<double> proven;
+  for (const double target : {0.80, 0.90, 0.95, 0.99, 0.999}) {
+    if (EffortFor(calibration, target, 10, drift)) proven.push_back(target);
+  }
+  return proven;
+}
+
+}  // namespace vdb::query

@@ -1,0 +1,47 @@
+// FineScreen: screens the rows of one indexed segment with the fine codes' rigorous bound, for exact
+// search. The proof is in index/codes.h (Cauchy-Schwarz on the residual) and FineSlack (rounding).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "index/inverted_lists.h"
+#include "query/exact_search.h"
+#include "query/probe_query.h"
+
+namespace vdb::query {
+
+/// What the screens of all segments share: a group of queries and their keys of every list.
+class FineQueries {
+ public:
+  FineQueries(const index::Codebook& codebook, Metric metric, const index::Kernels& kernels,
+              std::span<const ScreenQuery> queries);
+
+  const index::Codebook& codebook() const { return *codebook_; }
+  const index::Kernels& kernels() const { return *kernels_; }
+  const ProbeQuery& query(size_t i) const { return queries_[i]; }
+  const index::ListKey& key(size_t query, uint32_t list) const {
+    return keys_[query * codebook_->list_count() + list];
+  }
+
+ private:
+  const index::Codebook* codebook_;
+  const index::Kernels* kernels_;
+  std::vector<ProbeQuery> queries_;
+  std::vector<index::ListKey> keys_;
+};
+
+class FineScreen final : public RowScreen {
+ public:
+  FineScreen(const FineQueries& queries, const index::InvertedLists& lists)
+      : queries_(queries), lists_(lists) {}
+
+  bool Candidates(size_t query, uint64_t first, size_t count, double kth_score, float* scratch,
+                  uint32_t* out, size_t* found) const override;
+
+ private:
+  const FineQueries& queries_;
+  const index::InvertedLists& lists_;
+};
+
+}  // namespace vdb::query

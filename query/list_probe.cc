@@ -1,0 +1,343 @@
+#include "query/list_probe.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+namespace vdb::query {
+namespace {
+
+constexpr double kNone = -std::numeric_limits<double>::infinity();
+
+// Standard error of a coarse key over factor * |p - c|: the sine of the angle between a residual and
+// its signs, which concentrates at sqrt(1 - 2 / pi).
+constexpr double kCoarseError = 0.603;
+
+// Lists whose centroids are scored in float32 at first, and as a multiple of the probes wanted: the
+// coarse order is good to a few places only.
+constexpr size_t kRankedMin = 24;
+constexpr size_t kRankedPerProbe = 3;
+
+// Margins rise with the distance, but for how wide a list is: after so many beyond the limit there
+// is hardly one within it.
+constexpr size_t kSkippedMax = 16;
+
+// Without a threshold, so many of a list's best estimates per hit wanted are refined first: their
+// lower bounds then keep nearly all others out.
+constexpr size_t kFirstPerHit = 3;
+
+// Float32 rows whose first lines are fetched before they are scored.
+constexpr size_t kRowsAhead = 8;
+
+void PrefetchBytes(const void* data, size_t bytes) {
+  const char* p = static_cast<const char*>(data);
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
+
+double Now() {
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+uint64_t LanesFrom(uint64_t lane) { return ~uint64_t{0} << lane; }
+uint64_t LanesBelow(uint64_t lane) { return lane >= 64 ? ~uint64_t{0} : ~LanesFrom(lane); }
+
+}  // namespace
+
+ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels)
+    : input_(input),
+      codebook_(*input.codebook),
+      kernels_(kernels),
+      scorer_(input.metric, input.dimension, kernels),
+      probe_(codebook_, input.metric, kernels) {
+  const size_t blocks = (codebook_.list_count() + 63) / 64;
+  list_keys_.resize(blocks * 64);
+  list_order_.resize(codebook_.list_count());
+}
+
+Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
+                         SearchExplain* explain) {
+  double clock = explain != nullptr ? Now() : 0;
+  const auto lap = [&](double* stage) {
+    if (explain == nullptr) return;
+    const double now = Now();
+    *stage += now - clock;
+    clock = now;
+  };
+  query_ = &query;
+  k_ = std::min(input_.k, kSearchKMax);
+  counts_ = SearchExplain();
+  candidates_.clear();
+  lower_.clear();
+  probe_.Prepare(query);
+  threshold_ = kNone;
+  top->ForEach([this](const RowHit& hit) { AddLowerBound(probe_.KeyOfScore(hit.score)); });
+  lap(&counts_.prepare_us);
+
+  Rank(explain);
+  lap(&counts_.rank_us);
+  const size_t probes_max = input_.effort.probes_max == 0
+                                ? codebook_.list_count()
+                                : std::min<size_t>(input_.effort.probes_max,
+                                                   codebook_.list_count());
+  const double margin = static_cast<double>(input_.effort.margin);
+  size_t skipped_in_a_row = 0;
+  for (size_t i = 0; i < probes_max && *whole; ++i) {
+    if (i == ranked_.size()) RankMore();
+    if (threshold_ > kNone && Margin(ranked_[i]) > margin) {
+      ++counts_.lists_skipped;
+      if (++skipped_in_a_row == kSkippedMax) break;
+      continue;
+    }
+    skipped_in_a_row = 0;
+    if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
+    VDB_RETURN_IF_ERROR(ProbeList(ranked_[i], whole));
+  }
+  lap(&counts_.scan_us);
+  if (!*whole) return Status::Ok();
+  VDB_RETURN_IF_ERROR(Rerank(top));
+  lap(&counts_.rerank_us);
+  if (explain != nullptr) {
+    counts_.list_count = codebook_.list_count();
+    counts_.bytes_touched +=
+        counts_.codes_refined * format::FineRowBytes(codebook_.padded()) +
+        counts_.rows_reranked * input_.dimension * sizeof(float) +
+        codebook_.list_count() * (codebook_.padded() / 8 + 4) +
+        ranked_.size() * codebook_.padded() * sizeof(float);
+    *explain = counts_;
+  }
+  return Status::Ok();
+}
+
+// Coarse keys of all centroids. The order is by distance, but for dot products by key: there a long
+// centroid beats a near one.
+void ListProbe::Rank(SearchExplain*) {
+  const index::CodedQuery& coded = probe_.coded();
+  const uint32_t padded = codebook_.padded();
+  const size_t block_bytes = format::BlockBytes(padded);
+  const uint32_t lists = codebook_.list_count();
+  for (uint32_t block = 0; block * 64 < lists; ++block) {
+    kernels_.scan_block(codebook_.centroid_blocks() + block * block_bytes, padded, coded.tables(),
+                        coded.table_scale(), coded.table_offset(),
+                        std::numeric_limits<float>::infinity(), list_keys_.data() + block * 64);
+  }
+  if (input_.metric == Metric::kCosine) {
+    for (uint32_t i = 0; i < lists; ++i) list_keys_[i] -= codebook_.half_squared(i);
+  }
+  for (uint32_t i = 0; i < lists; ++i) list_order_[i] = i;
+  ranked_.clear();
+  refined_ = 0;
+  RankMore();
+}
+
+// Scores the next lists of the coarse order in float32 and sorts them behind those already ranked.
+void ListProbe::RankMore() {
+  const size_t lists = list_order_.size();
+  const size_t wanted = input_.effort.probes_max == 0 ? kRankedMin : input_.effort.probes_max;
+  const size_t step = std::max({kRankedMin, kRankedPerProbe * wanted, refined_});
+  const size_t past = std::min(lists, refined_ + step);
+  const auto better = [this](uint32_t a, uint32_t b) {
+    return list_keys_[a] != list_keys_[b] ? list_keys_[a] > list_keys_[b] : a < b;
+  };
+  if (past < lists) {
+    std::nth_element(list_order_.begin() + static_cast<std::ptrdiff_t>(refined_),
+                     list_order_.begin() + static_cast<std::ptrdiff_t>(past), list_order_.end(),
+                     better);
+  }
+  for (size_t i = refined_; i < past; ++i) {
+    const uint32_t list = list_order_[i];
+    const index::ListKey key = probe_.KeyOfList(list);
+    const double order = input_.metric == Metric::kDot ? key.key : -key.distance;
+    ranked_.push_back({order, key, list});
+  }
+  std::sort(ranked_.begin() + static_cast<std::ptrdiff_t>(refined_), ranked_.end(),
+            [](const Ranked& a, const Ranked& b) {
+              return a.order != b.order ? a.order > b.order : a.list < b.list;
+            });
+  refined_ = past;
+}
+
+double ListProbe::Margin(const Ranked& ranked) const {
+  return ListMargin(codebook_, input_.metric, probe_.coded().p_length(), ranked.list, ranked.key,
+                    threshold_);
+}
+
+void ListProbe::PrefetchList(uint32_t list) const {
+  for (const IndexedSegment& segment : input_.indexed) {
+    if (segment.lists == nullptr) continue;
+    const uint32_t first = segment.lists->row_begin(list), past = segment.lists->row_end(list);
+    if (first == past) continue;
+    const uint8_t* block = segment.lists->Blocks(first / 64, first / 64 + 1);
+    if (block != nullptr) PrefetchBytes(block, segment.lists->block_bytes());
+  }
+}
+
+Status ListProbe::ProbeList(const Ranked& ranked, bool* whole) {
+  ++counts_.lists_probed;
+  for (uint32_t s = 0; s < input_.indexed.size() && *whole; ++s) {
+    VDB_RETURN_IF_ERROR(ScanRows(ranked, s, whole));
+  }
+  return Status::Ok();
+}
+
+// What `coarse_errors` standard errors of a coarse key are, over its row's factor. The error of the
+// tables comes on top, independent of it.
+float ListProbe::CoarseBand(const index::ListKey& key) const {
+  const double table = static_cast<double>(probe_.coded().table_error());
+  const double error = std::hypot(kCoarseError * key.distance, table);
+  return static_cast<float>(error) * input_.effort.coarse_errors;
+}
+
+Status ListProbe::ScanRows(const Ranked& ranked, uint32_t segment, bool* whole) {
+  if (input_.indexed[segment].lists == nullptr) return Status::Ok();  // searched as float32
+  const index::InvertedLists& lists = *input_.indexed[segment].lists;
+  const uint64_t first = lists.row_begin(ranked.list), past = lists.row_end(ranked.list);
+  if (first == past) return Status::Ok();
+  const uint64_t first_block = first / 64, past_block = (past + 63) / 64;
+  const uint8_t* block = lists.Blocks(first_block, past_block);
+  if (block == nullptr) {
+    *whole = false;
+    return Status::Ok();
+  }
+  counts_.codes_scanned += past - first;
+  counts_.bytes_touched += (past_block - first_block) * lists.block_bytes();
+  estimates_.clear();
+  const bool first_list = threshold_ == kNone;
+  for (uint64_t b = first_block; b < past_block && *whole; ++b, block += lists.block_bytes()) {
+    const uint64_t from = b * 64 < first ? first - b * 64 : 0;
+    const uint64_t lanes = LanesFrom(from) & LanesBelow(past - b * 64);
+    VDB_RETURN_IF_ERROR(ScanBlock(ranked, segment, block, b * 64, lanes, whole));
+  }
+  return first_list && *whole ? RefineFirst(ranked, segment, whole) : Status::Ok();
+}
+
+Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block,
+                            uint64_t first, uint64_t lanes, bool* whole) {
+  alignas(64) float keys[64];
+  const index::CodedQuery& coded = probe_.coded();
+  const bool collect = !estimates_.empty() || threshold_ == kNone;
+  const float band = collect ? 0 : CoarseBand(ranked.key);
+  const auto threshold =
+      static_cast<float>(collect ? kNone : threshold_ - ranked.key.key);
+  uint64_t left = lanes & kernels_.scan_block(block, codebook_.padded(), coded.tables(),
+                                              coded.table_scale(), coded.table_offset() + band,
+                                              threshold, keys);
+  if (collect) {
+    for (; left != 0; left &= left - 1) {
+      const auto lane = static_cast<uint32_t>(std::countr_zero(left));
+      estimates_.push_back({keys[lane], static_cast<uint32_t>(first) + lane});
+    }
+    return Status::Ok();
+  }
+  const index::InvertedLists& lists = *input_.indexed[segment].lists;
+  if ((left & (left - 1)) != 0) {  // more than one: let their lines come together
+    for (uint64_t rest = left; rest != 0; rest &= rest - 1) {
+      const uint64_t row = first + static_cast<uint64_t>(std::countr_zero(rest));
+      const uint8_t* fine = lists.FineRows(row, row + 1);
+      if (fine != nullptr) PrefetchBytes(fine, lists.fine_bytes());
+    }
+  }
+  for (; left != 0 && *whole; left &= left - 1) {
+    VDB_RETURN_IF_ERROR(
+        Refine(ranked, segment, first + static_cast<uint64_t>(std::countr_zero(left)), whole));
+  }
+  return Status::Ok();
+}
+
+// Without a threshold: the best estimates of the list first, then all others against what those
+// gave.
+Status ListProbe::RefineFirst(const Ranked& ranked, uint32_t segment, bool* whole) {
+  const size_t best = std::min(estimates_.size(), kFirstPerHit * k_);
+  std::nth_element(estimates_.begin(), estimates_.begin() + static_cast<std::ptrdiff_t>(best),
+                   estimates_.end(),
+                   [](const Estimate& a, const Estimate& b) { return a.key > b.key; });
+  for (size_t i = 0; i < best && *whole; ++i) {
+    VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
+  }
+  // The factor of a row is near rho / (0.8 sqrt(D)); a quarter more is on the safe side.
+  const double factor = 1.25 * static_cast<double>(codebook_.rho(ranked.list)) /
+                        (0.8 * std::sqrt(static_cast<double>(codebook_.padded())));
+  const double band = factor * static_cast<double>(CoarseBand(ranked.key));
+  for (size_t i = best; i < estimates_.size() && *whole; ++i) {
+    const double upper = static_cast<double>(estimates_[i].key) + band + ranked.key.key;
+    if (upper < threshold_) continue;
+    VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
+  }
+  estimates_.clear();
+  return Status::Ok();
+}
+
+Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole) {
+  const IndexedSegment& from = input_.indexed[segment];
+  const uint8_t* fine = from.lists->FineRows(row, row + 1);
+  if (fine == nullptr) {
+    *whole = false;
+    return Status::Ok();
+  }
+  const index::CodedQuery& coded = probe_.coded();
+  float estimate = 0, error = 0;
+  kernels_.score_fine(fine, from.lists->fine_bytes(), 1, codebook_.padded(), coded.fine(),
+                      coded.fine_scale(), coded.fine_offset(), &estimate, &error);
+  ++counts_.codes_refined;
+  const double key = static_cast<double>(estimate) + ranked.key.key;
+  const double band = static_cast<double>(input_.effort.fine_errors) *
+                      static_cast<double>(error) * ranked.key.distance /
+                      std::sqrt(static_cast<double>(codebook_.padded()));
+  if (key + band < threshold_) return Status::Ok();
+  VDB_ASSIGN_OR_RETURN(const bool dead, scorer_.IsDead(from.scan, row));
+  if (dead) return Status::Ok();
+  candidates_.push_back({static_cast<float>(key), static_cast<float>(band), segment,
+                         static_cast<uint32_t>(row)});
+  AddLowerBound(key - band);
+  return Status::Ok();
+}
+
+void ListProbe::AddLowerBound(double lower) {
+  if (lower_.size() < k_) {
+    lower_.push_back(lower);
+    std::push_heap(lower_.begin(), lower_.end(), std::greater<>());
+  } else if (lower > lower_.front()) {
+    std::pop_heap(lower_.begin(), lower_.end(), std::greater<>());
+    lower_.back() = lower;
+    std::push_heap(lower_.begin(), lower_.end(), std::greater<>());
+  } else {
+    return;
+  }
+  if (lower_.size() == k_) threshold_ = lower_.front();
+}
+
+// Best first, so that the k-th score soon rules the rest out.
+Status ListProbe::Rerank(TopK* top) {
+  std::erase_if(candidates_, [this](const Candidate& c) {
+    return static_cast<double>(c.estimate) + static_cast<double>(c.band) < threshold_;
+  });
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.estimate != b.estimate ? a.estimate > b.estimate
+                                    : std::tie(a.segment, a.row) < std::tie(b.segment, b.row);
+  });
+  const size_t row_bytes = input_.dimension * sizeof(float);
+  const auto prefetch = [&](size_t i) {
+    if (i >= candidates_.size()) return;
+    const Candidate& c = candidates_[i];
+    const float* values = input_.indexed[c.segment].scan.rows + uint64_t{c.row} * input_.dimension;
+    PrefetchBytes(values, std::min<size_t>(row_bytes, 1024));
+  };
+  for (size_t i = 0; i < kRowsAhead; ++i) prefetch(i);
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    prefetch(i + kRowsAhead);
+    const Candidate& c = candidates_[i];
+    const double kth_key = probe_.KeyOfScore(top->kth_score());
+    if (static_cast<double>(c.estimate) + static_cast<double>(c.band) < kth_key) continue;
+    const ScanSegment& scan = input_.indexed[c.segment].scan;
+    VDB_ASSIGN_OR_RETURN(const double score, scorer_.Score(*query_, scan, c.segment, c.row));
+    top->Push({score, scan.records[c.row].docno, c.segment, c.row});
+    ++counts_.rows_reranked;
+  }
+  return Status::Ok();
+}
+
+}  // namespace vdb::query

@@ -1,0 +1,82 @@
+// ListProbe: approximate search of one query through the index.
+//
+// Rank the lists by their centroids (coarse codes of all of them, float32 for the best), then probe
+// from the nearest on. A list is skipped if its margin
+//     z = (k-th key so far - list key + drop) / (rho * reach)
+// exceeds the effort's: rho is the list's root mean square residual, reach = |p - c| (dot: |p|), drop
+// = rho^2 / 2 under L2, so z says how many residual lengths a row must exceed its centroid. In a
+// list, blocks of coarse codes give keys; rows whose key plus `coarse_errors` standard errors
+// reaches the k-th lower bound are refined with fine codes; what then still may enter is reranked on
+// its float32 row, best first.
+//
+// Threads: one object per thread; Search for one query after the other.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "query/list_search.h"
+#include "query/probe_query.h"
+#include "query/row_scorer.h"
+#include "query/top_k.h"
+
+namespace vdb::query {
+
+class ListProbe {
+ public:
+  ListProbe(const ListSearchInput& input, const index::Kernels& kernels);
+
+  /// Adds the query's best rows to `top`, which may hold exact hits of rows outside the index.
+  /// False in *whole: an index is damaged; the answer must be thrown away and the search run again
+  /// without that segment's index. `explain`: null for none.
+  Status Search(const ScreenQuery& query, TopK* top, bool* whole, SearchExplain* explain);
+
+ private:
+  struct Ranked {
+    double order = 0;  // higher is probed earlier
+    index::ListKey key;
+    uint32_t list = 0;
+  };
+  struct Candidate {
+    float estimate, band;
+    uint32_t segment, row;
+  };
+
+  void Rank(SearchExplain* explain);
+  void RankMore();
+  double Margin(const Ranked& ranked) const;
+  Status ProbeList(const Ranked& ranked, bool* whole);
+  Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
+  Status ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block, uint64_t first,
+                   uint64_t lanes, bool* whole);
+  Status RefineFirst(const Ranked& ranked, uint32_t segment, bool* whole);
+  Status Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole);
+  Status Rerank(TopK* top);
+  void PrefetchList(uint32_t list) const;
+  float CoarseBand(const index::ListKey& key) const;
+  void AddLowerBound(double lower);
+
+  const ListSearchInput& input_;
+  const index::Codebook& codebook_;
+  const index::Kernels& kernels_;
+  RowScorer scorer_;
+  ProbeQuery probe_;
+  const ScreenQuery* query_ = nullptr;
+  size_t k_ = 0;
+
+  std::vector<float> list_keys_;      // [lists, rounded up to blocks] coarse keys of the centroids
+  std::vector<uint32_t> list_order_;  // lists by coarse key; [0, refined) are in ranked_
+  std::vector<Ranked> ranked_;
+  size_t refined_ = 0;
+  std::vector<double> lower_;         // heap of the k best lower bounds, the worst in front
+  double threshold_ = 0;              // lower_'s worst once there are k, else -infinity
+  std::vector<Candidate> candidates_;
+  struct Estimate {
+    float key;
+    uint32_t row;
+  };
+  std::vector<Estimate> estimates_;   // of a list while there is no threshold
+  SearchExplain counts_;
+};
+
+}  // namespace vdb::query
