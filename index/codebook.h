@@ -24,7 +24,7 @@
 namespace vdb::index {
 
 /// Gives the source vector of a sample row: fills out [dimension] (cosine: the unit vector; else
-/// norm * unit). False: the row cannot be had (skipped).
+/// norm * unit). False: the row cannot be had (skipped). Called by one thread, rows ascending.
 using RowSource = std::function<bool(uint64_t row, float* out)>;
 
 struct TrainOptions {
@@ -45,8 +45,10 @@ uint32_t SuggestedListCount(uint64_t row_count, uint32_t dimension);
 
 class Codebook {
  public:
-  /// Trains on `row_count` rows of `source`, of which it reads a sample. Memory: O(sample x D),
-  /// reported in `memory_bytes` if not null.
+  /// Trains on `row_count` rows of `source`, of which it reads a sample: 64 per list, fewer of
+  /// long vectors, at least 256. Memory: O(sample x D), about 512 MiB at most until there are 8,000
+  /// lists or so; the peak is reported in `memory_bytes` if not null. kFailedPrecondition if none
+  /// of the sample can be coded.
   static StatusOr<std::shared_ptr<const Codebook>> Train(const TrainOptions& options,
                                                          uint64_t row_count,
                                                          const RowSource& source,
@@ -80,11 +82,16 @@ class Codebook {
   /// caller's thread; call from several with parts. `scratch` is grown as needed.
   void Assign(const float* rows, size_t count, uint32_t* lists, std::vector<float>* scratch) const;
 
-  /// Bound on |computed y - exact y| for a row of length x_length (in source units).
+  /// Bound on |computed y - exact y| for a row of length x_length (in source units) whose
+  /// coordinates may have been rounded to float once.
   double RoundingBound(double x_length) const;
 
  private:
-  Codebook(const format::EpochHeader& header);
+  explicit Codebook(const format::EpochHeader& header);
+  /// Makes the view of owned_ (the mean, so far) and what was trained.
+  void Adopt(std::span<const float> centroids, std::span<const float> rho, uint32_t thread_count);
+  /// What follows from view_.
+  void DeriveNorms();
 
   format::EpochHeader header_;
   Rotation rotation_;

@@ -89,7 +89,8 @@ class InvertedLists {
 /// the directory, which is in front, comes last.
 using ByteSink = std::function<Status(uint64_t offset, std::span<const std::byte> bytes)>;
 
-/// Writes the index of a segment as its rows come, list by list. Memory: one chunk per plane.
+/// Writes the index of a segment as its rows come, list by list. Memory: the codes of a thousand
+/// rows and one chunk per plane.
 class InvertedListsWriter {
  public:
   /// `row_begin` [L + 1] is known before: where each list starts, and where the loose rows do.
@@ -108,10 +109,15 @@ class InvertedListsWriter {
 
  private:
   struct Plane {  // a run of bytes, written and checksummed chunk by chunk
-    uint64_t offset = 0;
+    uint64_t offset = 0;  // where pending goes, from the start of the file
     std::vector<std::byte> pending;
   };
-  Status Flush(Plane* plane, bool last);
+  Status CheckArguments() const;
+  Status AddSome(const float* y, const double* lengths, size_t count, uint32_t thread_count);
+  /// Writes the chunks that the first `ready` pending bytes fill; with `last` all of the bytes.
+  Status Flush(Plane* plane, size_t ready, bool last);
+  /// Fills a plane with zeros up to file offset `past`, and writes it.
+  Status Pad(Plane* plane, uint64_t past);
 
   const Codebook& codebook_;
   format::ListHeader header_;
