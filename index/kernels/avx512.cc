@@ -1,4 +1,5 @@
 // Level "avx512": F, BW, DQ, VL. Tails are masked loads, which never touch bytes past the end.
+// Level "avx512vnni" is the same but for fine scores.
 #include <immintrin.h>
 
 #include "index/kernels/kernel_table.h"
@@ -189,8 +190,14 @@ size_t FindNotFinite(const float* values, size_t count) {
 }  // namespace
 
 constexpr Kernels kAvx512Kernels = {
-    "avx512",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
-    FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
-    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
+    "avx512",         DotExact,         SquaredL2Exact,      SumSquares,
+    ScreenDots,       FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
+    FindNotFinite,    avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
+    avx512::ScoreFine};
+
+constexpr Kernels kAvx512VnniKernels = {
+    "avx512vnni",        DotExact,          SquaredL2Exact,       SumSquares,    ScreenDots,
+    FindAtLeast,         FindAtLeastAffine, ScaleToFloat,         FindNotFinite, avx512::Hadamard,
+    avx512::BuildTables, avx512::ScanBlock, avx512vnni::ScoreFine};
 
 }  // namespace vdb::index

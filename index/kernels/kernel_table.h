@@ -13,7 +13,7 @@
 namespace vdb::index {
 
 struct Kernels {
-  const char* name;  ///< "scalar", "avx2", "avx512"
+  const char* name;  ///< "scalar", "avx2", "avx512", "avx512vnni"
 
   /// sum over i of double(a[i]) * double(b[i]), exact order.
   double (*dot_exact)(const float* a, const float* b, size_t dimension);
@@ -92,6 +92,13 @@ VDB_DECLARE_CODE_KERNELS
 namespace avx2 {
 VDB_DECLARE_CODE_KERNELS
 }
+namespace avx512 {
+VDB_DECLARE_CODE_KERNELS
+}
+namespace avx512vnni {
+void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
+               const int8_t* query, float scale, float offset, float* estimates, float* errors);
+}
 #endif
 #undef VDB_DECLARE_CODE_KERNELS
 
@@ -101,6 +108,7 @@ extern const Kernels kScalarKernels;
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512VnniKernels;
 #endif
 
 }  // namespace vdb::index

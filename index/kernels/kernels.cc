@@ -56,6 +56,8 @@ bool RunsAvx512() {
   return RunsAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+bool RunsAvx512Vnni() { return RunsAvx512() && __builtin_cpu_supports("avx512vnni"); }
 #endif
 
 struct Level {
@@ -66,6 +68,7 @@ struct Level {
 // Best first.
 constexpr std::array kLevels = {
 #if defined(__x86_64__)
+    Level{&kAvx512VnniKernels, RunsAvx512Vnni},
     Level{&kAvx512Kernels, RunsAvx512},
     Level{&kAvx2Kernels, RunsAvx2},
 #endif

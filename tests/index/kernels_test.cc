@@ -28,7 +28,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<const Kernels*> Levels() {
   std::vector<const Kernels*> levels;
-  for (const char* name : {"scalar", "avx2", "avx512"}) {
+  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni"}) {
     if (const Kernels* kernels = KernelsByName(name)) {
       levels.push_back(kernels);
     } else {
