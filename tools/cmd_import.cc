@@ -1,9 +1,11 @@
 // vdbtool import: a file of documents or vectors into a collection, with progress on a terminal.
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "tools/commands.h"
 #include "tools/common.h"
+#include "tools/index_text.h"
 #include "tools/json_out.h"
 #include "vdb/database.h"
 #include "vdb/import.h"
@@ -28,12 +30,28 @@ Status CheckMetric(const Database& db, const ImportArgs& args, const std::string
   return Status::Ok();
 }
 
-void PrintReport(const ImportArgs& args, const ImportReport& report, double seconds) {
+// What to run now that the columns have grown.
+StatusOr<std::vector<std::string>> NextCommands(const Database& db, const ImportArgs& args) {
+  const auto collection = db.OpenCollection(args.collection);
+  if (!collection.ok()) return collection.status();
+  const auto stats = collection->Stats();
+  if (!stats.ok()) return stats.status();
+  std::vector<std::string> commands;
+  for (const ColumnStats& column : stats->columns) {
+    std::string command = NextCommand(args.database, args.collection, column);
+    if (!command.empty()) commands.push_back(std::move(command));
+  }
+  return commands;
+}
+
+void PrintReport(const ImportArgs& args, const ImportReport& report, double seconds,
+                 const std::vector<std::string>& next) {
   if (args.json) {
     JsonOut out;
     out.BeginObject();
     out.Key("documents").Uint(report.document_count).Key("batches").Uint(report.batch_count);
     out.Key("bytes").Uint(report.bytes_read).Key("seconds").Double(seconds);
+    AddNext(next, &out);
     out.EndObject();
     Print(out.text() + "\n");
     return;
@@ -46,6 +64,7 @@ void PrintReport(const ImportArgs& args, const ImportReport& report, double seco
            static_cast<double>(report.bytes_read) / 1e6, seconds, documents / seconds,
            static_cast<double>(report.bytes_read) / 1e6 / seconds);
   Print(figures);
+  fputs(NextText(next).c_str(), stderr);  // advice, not part of the result
 }
 
 bool IsJsonLines(const std::string& file) {
@@ -77,11 +96,13 @@ StatusOr<int> RunImport(const ImportArgs& args) {
     options.progress = line.Callback();
     report = ImportFile(*db, args.collection, args.file, options);
   }
+  const auto next = NextCommands(*db, args);
   const Status closed = db->Close();
   if (!report.ok()) return report.status();
   if (!closed.ok()) return closed;
+  if (!next.ok()) return next.status();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  PrintReport(args, *report, elapsed.count());
+  PrintReport(args, *report, elapsed.count(), *next);
   return kDone;
 }
 

@@ -4,9 +4,10 @@
 
 #include "tools/commands.h"
 #include "tools/common.h"
+#include "tools/index_text.h"
 #include "tools/json_out.h"
+#include "tools/queries.h"
 #include "vdb/database.h"
-#include "vdb/import.h"
 
 namespace vdb::tools {
 namespace {
@@ -15,68 +16,61 @@ namespace {
 // pile up in memory.
 constexpr size_t kQueriesPerCall = 2048;
 
-StatusOr<std::string> ReadStdin() {
-  std::string text;
-  char block[1 << 16];
-  size_t count = 0;
-  while ((count = fread(block, 1, sizeof(block), stdin)) > 0) text.append(block, count);
-  if (ferror(stdin) != 0) return Status::IoError("stdin cannot be read");
+std::string Micros(double microseconds) { return Format("%.0f us", microseconds); }
+
+void AddExplain(const SearchExplain& explain, JsonOut* out) {
+  out->Key("explain").BeginObject().Key("plan").String(explain.plan);
+  out->Key("reason").String(explain.reason).Key("lists").Uint(explain.list_count);
+  out->Key("lists_probed").Uint(explain.lists_probed);
+  out->Key("lists_skipped").Uint(explain.lists_skipped);
+  out->Key("codes_scanned").Uint(explain.codes_scanned);
+  out->Key("codes_refined").Uint(explain.codes_refined);
+  out->Key("rows_scanned").Uint(explain.rows_scanned);
+  out->Key("rows_reranked").Uint(explain.rows_reranked);
+  out->Key("bytes_touched").Uint(explain.bytes_touched);
+  out->Key("recall_target").Double(explain.recall_target);
+  out->Key("margin").Double(explain.margin).Key("bound_slack").Double(explain.bound_slack);
+  out->Key("prepare_us").Double(explain.prepare_us).Key("rank_us").Double(explain.rank_us);
+  out->Key("scan_us").Double(explain.scan_us).Key("rerank_us").Double(explain.rerank_us);
+  out->EndObject();
+}
+
+std::string ExplainText(const SearchExplain& explain) {
+  const auto count = [](uint64_t value) { return std::to_string(value); };
+  std::string text = "  explain\n    plan    " + explain.plan + ": " + explain.reason + "\n";
+  if (explain.recall_target > 0) {
+    text += Format("    goal    recall %g, margin %.3g, bound slack %.3g\n", explain.recall_target,
+                   explain.margin, explain.bound_slack);
+  }
+  if (explain.list_count > 0) {
+    text += "    lists   " + count(explain.lists_probed) + " probed and " +
+            count(explain.lists_skipped) + " skipped by margin, of " + count(explain.list_count) +
+            "\n    codes   " + count(explain.codes_scanned) + " scanned (1 bit), " +
+            count(explain.codes_refined) + " refined (4 bits)\n";
+  }
+  text += "    rows    " + count(explain.rows_scanned) + " scanned (float32), " +
+          count(explain.rows_reranked) + " scored exactly\n    bytes   " +
+          BytesText(explain.bytes_touched) + " touched\n    time    prepare " +
+          Micros(explain.prepare_us) + ", rank " + Micros(explain.rank_us) + ", scan " +
+          Micros(explain.scan_us) + ", rerank " + Micros(explain.rerank_us) + "\n";
   return text;
 }
 
-StatusOr<VectorFile> ReadQueries(const std::string& file) {
-  if (file != "-") return ReadVectorFile(file);
-  const auto text = ReadStdin();
-  if (!text.ok()) return text.status();
-  auto queries = ParseVectorLines(*text);
-  if (!queries.ok()) {
-    return Status(queries.status().code(), "stdin: " + queries.status().message());
-  }
-  return queries;
-}
-
-// The column to search: the one that was named, or the collection's default.
-StatusOr<std::string> ColumnName(const Collection& collection, const SearchArgs& args) {
-  if (!args.column.empty()) return args.column;
-  const auto columns = collection.Columns();
-  if (!columns.ok()) return columns.status();
-  for (const ColumnInfo& info : *columns) {
-    if (info.is_default) return info.name;
-  }
-  return Status::NotFound("collection '" + args.collection +
-                          "' has no default column; name one with --column");
-}
-
-// The vector of the document that --like names.
-StatusOr<VectorFile> VectorOf(const Collection& collection, const SearchArgs& args) {
-  const auto column = ColumnName(collection, args);
-  if (!column.ok()) return column.status();
-  auto document = collection.Get(*args.like, {}, {.metadata = false, .body = false});
-  if (!document.ok()) return AboutKey(*args.like, document.status());
-  for (DocumentVector& vector : document->vectors) {
-    if (vector.column != *column) continue;
-    // Where the vector itself overflows float32, only its direction is left to search with.
-    std::vector<float>& values = vector.values.empty() ? vector.stored.unit : vector.values;
-    const size_t dimension = values.size();
-    return VectorFile{std::move(values), 1, dimension};
-  }
-  return AboutKey(*args.like, Status::NotFound("collection '" + args.collection + "', column '" +
-                                               *column + "': the document has no vector here; name "
-                                               "another column with --column"));
-}
-
-void PrintJson(size_t query, const Answer& answer) {
+// `explain` may be null.
+void PrintJson(size_t query, const Answer& answer, const SearchExplain* explain) {
   JsonOut out;
   out.BeginObject().Key("query").Uint(query).Key("count").Uint(answer.hits.size());
   out.Key("exact").Bool(answer.exact).Key("hits").BeginArray();
   for (const Hit& hit : answer.hits) {
     out.BeginObject().Key("key").String(hit.key).Key("score").Double(hit.score).EndObject();
   }
-  out.EndArray().EndObject();
+  out.EndArray();
+  if (explain != nullptr) AddExplain(*explain, &out);
+  out.EndObject();
   Print(out.text() + "\n");
 }
 
-void PrintText(size_t query, const Answer& answer) {
+void PrintText(size_t query, const Answer& answer, const SearchExplain* explain) {
   std::string text = "query " + std::to_string(query) + ": " + std::to_string(answer.hits.size()) +
                      (answer.hits.size() == 1 ? " hit, " : " hits, ") +
                      (answer.exact ? "exact" : "approximate") + "\n";
@@ -85,6 +79,7 @@ void PrintText(size_t query, const Answer& answer) {
     snprintf(figures, sizeof(figures), "%6zu  %10.6f  ", i + 1, answer.hits[i].score);
     text += figures + Printable(answer.hits[i].key) + "\n";
   }
+  if (explain != nullptr) text += ExplainText(*explain);
   Print(text);
 }
 
@@ -94,11 +89,20 @@ void LeaveOut(const std::string& key, size_t k, Answer* answer) {
   if (answer->hits.size() > k) answer->hits.resize(k);
 }
 
-Status SearchAll(const Collection& collection, const SearchArgs& args, const VectorFile& queries) {
+SearchOptions OptionsOf(const SearchArgs& args) {
   SearchOptions options;
   options.k = std::min(args.k, kSearchKMax) + (args.like ? 1 : 0);
+  if (args.recall) options.recall = *args.recall;
+  options.exact = args.exact;
+  options.nprobe = args.nprobe;
+  options.explain = args.explain;
   options.column = args.column;
   options.thread_count = args.threads;
+  return options;
+}
+
+Status SearchAll(const Collection& collection, const SearchArgs& args, const VectorFile& queries) {
+  const SearchOptions options = OptionsOf(args);
   for (size_t begin = 0; begin < queries.row_count; begin += kQueriesPerCall) {
     const size_t count = std::min(kQueriesPerCall, queries.row_count - begin);
     const MatrixView part(queries.values.data() + begin * queries.dimension, count,
@@ -112,20 +116,29 @@ Status SearchAll(const Collection& collection, const SearchArgs& args, const Vec
     for (size_t i = 0; i < result->answers.size(); ++i) {
       Answer& answer = result->answers[i];
       if (args.like) LeaveOut(*args.like, args.k, &answer);
-      args.json ? PrintJson(begin + i, answer) : PrintText(begin + i, answer);
+      const SearchExplain* explain = i < result->explains.size() ? &result->explains[i] : nullptr;
+      args.json ? PrintJson(begin + i, answer, explain) : PrintText(begin + i, answer, explain);
     }
   }
   return Status::Ok();
 }
 
+// The vector of the document that --like names.
+StatusOr<VectorFile> LikeVector(const Collection& collection, const SearchArgs& args) {
+  if (!args.column.empty()) return VectorOf(collection, *args.like, args.column);
+  const auto column = FindColumn(collection, args.column);
+  return column.ok() ? VectorOf(collection, *args.like, column->info.name) : column.status();
+}
+
 }  // namespace
 
 StatusOr<int> RunSearch(const SearchArgs& args) {
+  if (!IsOneGoal(args.recall.has_value(), args.nprobe > 0, args.exact)) return kUsage;
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();
-  const auto queries = args.like ? VectorOf(*collection, args) : ReadQueries(*args.queries_file);
+  const auto queries = args.like ? LikeVector(*collection, args) : ReadQueries(*args.queries_file);
   if (!queries.ok()) return queries.status();
   if (const Status done = SearchAll(*collection, args, *queries); !done.ok()) return done;
   if (const Status closed = db->Close(); !closed.ok()) return closed;

@@ -4,6 +4,7 @@
 
 #include "tools/commands.h"
 #include "tools/common.h"
+#include "tools/index_text.h"
 #include "tools/json_out.h"
 #include "vdb/database.h"
 
@@ -18,7 +19,8 @@ void AddColumn(const ColumnStats& column, bool with_segments, JsonOut* out) {
   out->Key("vectors").Uint(column.vector_count);
   if (with_segments) {
     out->Key("rows").Uint(column.row_count).Key("segments").Uint(column.segment_count);
-    out->Key("segment_bytes").Uint(column.segment_bytes);
+    out->Key("segment_bytes").Uint(column.segment_bytes).Key("index");
+    AddIndex(column, out);
   }
   out->EndObject();
 }
@@ -74,6 +76,7 @@ std::string StatsText(const DatabaseStats& stats, const std::string& content_has
       text += "  " + Printable(column.info.name) + ": " + std::to_string(column.row_count) +
               " rows in " + std::to_string(column.segment_count) + " segments, " +
               std::to_string(column.segment_bytes) + " bytes\n";
+      if (column.index) text += "    index: " + IndexSummary(*column.index) + "\n";
     }
   }
   return text;

@@ -74,8 +74,34 @@ struct SearchArgs : CommonArgs {
   std::string column;
   uint32_t threads = 0;
   bool exact = false;
+  std::optional<double> recall;
+  uint32_t nprobe = 0;
+  bool explain = false;
 };
 StatusOr<int> RunSearch(const SearchArgs& args);
+
+struct IndexArgs : CommonArgs {
+  std::string collection;
+  std::string column;
+  uint32_t list_count = 0;
+  bool retrain = false;
+  std::string queries_file;
+  uint32_t threads = 0;
+};
+StatusOr<int> RunIndexBuild(const IndexArgs& args);
+StatusOr<int> RunIndexDrop(const IndexArgs& args);
+StatusOr<int> RunIndexStats(const IndexArgs& args);
+
+struct RecallArgs : CommonArgs {
+  std::string collection;
+  std::string column;
+  std::string queries_file;
+  size_t k = 10;
+  size_t samples = 200;
+  std::optional<double> recall;
+  uint32_t nprobe = 0;
+};
+StatusOr<int> RunRecall(const RecallArgs& args);
 
 struct ListArgs : CommonArgs {};
 StatusOr<int> RunList(const ListArgs& args);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -62,6 +63,19 @@ void PrintError(std::string_view message) {
   PrintToStderr(line + '\n');
 }
 
+bool IsOneGoal(bool recall, bool nprobe, bool exact) {
+  if (static_cast<int>(recall) + static_cast<int>(nprobe) + static_cast<int>(exact) <= 1) {
+    return true;
+  }
+  std::string given;
+  for (const char* name : {recall ? "--recall" : "", nprobe ? "--nprobe" : "",
+                           exact ? "--exact" : ""}) {
+    if (*name != 0) given += (given.empty() ? "" : " and ") + std::string(name);
+  }
+  PrintError(given + " exclude one another; give the one that you want");
+  return false;
+}
+
 void Print(std::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
 
 std::string Printable(std::string_view bytes) {
@@ -95,10 +109,14 @@ ProgressCallback ProgressLine::Callback() {
 
 void ProgressLine::Show(const Progress& progress) {
   const Clock::time_point now = Clock::now();
+  if (progress.stage != stage_) {
+    if (!stage_.empty()) begin_ = now;
+    stage_ = progress.stage;
+  }
   if (is_shown_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   is_shown_ = true;
-  const double seconds = std::chrono::duration<double>(now - begin_).count();
+  const double seconds = std::max(std::chrono::duration<double>(now - begin_).count(), 1e-3);
   const double unit = unit_bytes_ ? 1e6 : 1;
   const char* name = unit_bytes_ ? " MB" : "";
   const double done = static_cast<double>(progress.done_count) / unit;

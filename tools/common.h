@@ -29,6 +29,9 @@ Status AboutKey(std::string_view key, const Status& status);
 /// One line on stderr: "vdbtool: " and the message, its control characters escaped.
 void PrintError(std::string_view message);
 
+/// Whether at most one of the goals of a search was given; if not, says so on stderr.
+bool IsOneGoal(bool recall, bool nprobe, bool exact);
+
 /// To stdout, as it is. main() finds out whether all of it could be written.
 void Print(std::string_view text);
 
@@ -58,7 +61,8 @@ class ProgressLine {
   bool is_terminal_;
   bool unit_bytes_;
   bool is_shown_ = false;
-  Clock::time_point begin_ = Clock::now();
+  std::string stage_;
+  Clock::time_point begin_ = Clock::now();  // of the stage
   Clock::time_point last_ = Clock::now();
 };
 

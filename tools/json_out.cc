@@ -1,6 +1,7 @@
 #include "tools/json_out.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "vdb/json_text.h"
 
@@ -68,6 +69,7 @@ JsonOut& JsonOut::Bool(bool value) { return Raw(value ? "true" : "false"); }
 JsonOut& JsonOut::Null() { return Raw("null"); }
 
 JsonOut& JsonOut::Double(double value) {
+  if (!std::isfinite(value)) return Null();
   Separate();
   AppendNumber(&text_, value);
   return *this;

@@ -21,7 +21,8 @@ class JsonOut {
   JsonOut& Uint(uint64_t value);
   JsonOut& Bool(bool value);
   JsonOut& Null();
-  /// The shortest text that is read back as the same double; `value` must be finite.
+  /// The shortest text that is read back as the same double; null for what JSON has
+  /// no number for (infinite, NaN).
   JsonOut& Double(double value);
   /// The same for a float, whether it is read as a float or as a double that is then rounded.
   JsonOut& Float(float value);

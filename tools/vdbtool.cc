@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tools/commands.h"
@@ -100,6 +102,25 @@ void AddPut(CLI::App* parent, Run* run) {
   AddMetric(app, &args->metric);
 }
 
+std::string CheckRecall(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && at == end && value > 0 && value <= 1) return "";
+  return "expected a share above 0 and up to 1 (1: exact), found " + text;
+}
+
+// How good the answers are to be; the commands refuse more than one goal.
+void AddGoal(CLI::App* app, std::optional<double>* recall, uint32_t* nprobe) {
+  app->add_option("--recall", *recall,
+                  "Share of the true nearest to find on average, above 0 and up to 1 (0.95); what "
+                  "the index cannot prove is answered exactly")
+      ->check(CLI::Validator(CheckRecall, "", "recall"));
+  app->add_option("--nprobe", *nprobe,
+                  "For experts: inverted lists to look into, instead of a recall")
+      ->check(CLI::PositiveNumber);
+}
+
 void AddSearch(CLI::App* parent, Run* run) {
   Command<SearchArgs> command(parent, "search", "Find the nearest documents", run, RunSearch);
   command.Collection();
@@ -113,9 +134,75 @@ void AddSearch(CLI::App* parent, Run* run) {
   from->require_option(1);
   app->add_option("-k", args->k, "Hits wanted per query (10)")->check(CLI::NonNegativeNumber);
   app->add_option("--column", args->column, "Vector column (default: the collection's default)");
-  app->add_flag("--exact", args->exact, "Compare with every row (today every search does)");
+  AddGoal(app, &args->recall, &args->nprobe);
+  app->add_flag("--exact", args->exact, "Prove answers equal to comparing with every row");
+  app->add_flag("--explain", args->explain,
+                "Say how each answer came about: plan, lists, codes, rows, times");
   app->add_option("--threads", args->threads, "Threads to use (default: as many as pay)")
       ->check(CLI::NonNegativeNumber);
+}
+
+void AddRecall(CLI::App* parent, Run* run) {
+  Command<RecallArgs> command(
+      parent, "recall",
+      "Measure how many of the true nearest an approximate search finds, and how fast", run,
+      RunRecall);
+  command.Collection();
+  CLI::App* app = command.app;
+  RecallArgs* args = command.args.get();
+  app->footer(
+      "Compares the approximate search with the exact one: on the queries of a file or, without "
+      "one, on documents spread over the collection (the same ones every time), each left out of "
+      "its own answer by its key.\nRecall@k is the mean share of the k true nearest keys that were "
+      "found, with a 95 % interval for queries like these (Wilson's, with the spread between "
+      "queries taken into account). Latencies are of warm searches, a query at a time.");
+  app->add_option("--column", args->column, "Vector column (default: the collection's default)");
+  auto* queries = app->add_option("--queries", args->queries_file,
+                                  "A .fvecs, .npy or .jsonl file (a JSON array a line), - for "
+                                  "such lines on stdin (default: documents of the collection)");
+  app->add_option("--samples", args->samples, "Documents to take as queries (200)")
+      ->check(CLI::PositiveNumber)
+      ->excludes(queries);
+  app->add_option("-k", args->k, "Nearest to look for per query (10)")->check(CLI::PositiveNumber);
+  AddGoal(app, &args->recall, &args->nprobe);
+}
+
+void AddIndex(CLI::App* parent, Run* run) {
+  CLI::App* index = parent->add_subcommand("index", "Build, drop or look at a vector index");
+  index->require_subcommand(1);
+  const auto add_place = [](Command<IndexArgs>& command) {
+    command.Collection();
+    command.app->add_option("--column", command.args->column,
+                            "Vector column (default: the collection's default)");
+  };
+  Command<IndexArgs> build(index, "build", "Build the index of a column, or bring it up to date",
+                           run, RunIndexBuild);
+  add_place(build);
+  build.app->footer(
+      "With an index, searches read a small part of a column instead of all of it. The first build "
+      "learns from the rows how to cut them into lists; later ones add the rows written since, and "
+      "learn anew if the data has changed a lot. Reads go on meanwhile; until the next build, new "
+      "rows are searched too, but by brute force.\nAt its end a build measures which recall it "
+      "reaches at which cost. A search that asks for more than was proven is answered exactly.\n"
+      "Needs free disk space for a copy of the rows that it writes. Can be interrupted: the state "
+      "before stays.");
+  build.app->add_option("--nlist", build.args->list_count,
+                        "Inverted lists (default: by the number of rows)")
+      ->check(CLI::PositiveNumber);
+  build.app->add_flag("--retrain", build.args->retrain,
+                      "Learn anew, and write all rows anew, even if the index still fits");
+  build.app->add_option("--queries", build.args->queries_file,
+                        "Queries like those to come, to measure recall on: a .fvecs, .npy or "
+                        ".jsonl file (a JSON array a line), - for such lines on stdin (default: "
+                        "stored rows)");
+  build.app->add_option("--threads", build.args->threads, "Threads to use (default: all cores)")
+      ->check(CLI::NonNegativeNumber);
+  Command<IndexArgs> drop(index, "drop", "Drop the index of a column; its vectors stay", run,
+                          RunIndexDrop);
+  add_place(drop);
+  Command<IndexArgs> stats(index, "stats", "Print the index's figures, and whether to rebuild it",
+                           run, RunIndexStats);
+  add_place(stats);
 }
 
 void AddColumn(CLI::App* parent, Run* run) {
@@ -149,6 +236,8 @@ void AddCommands(CLI::App* app, Run* run) {
       .Collection();
   AddColumn(app, run);
   AddSearch(app, run);
+  AddIndex(app, run);
+  AddRecall(app, run);
   Command<ListArgs>(app, "list", "List collections and columns", run, RunList);
   Command<StatsArgs> stats(app, "stats", "Print figures and the content hash", run, RunStats);
   stats.app->add_flag("--no-hash", stats.args->no_hash,
