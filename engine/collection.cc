@@ -164,6 +164,13 @@ StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOption
   });
 }
 
+StatusOr<IndexReport> Collection::BuildIndex(const IndexOptions& options) {
+  return NoThrow([&] { return impl_->BuildIndex(id_, options); });
+}
+Status Collection::DropIndex(std::string_view column) {
+  return NoThrow([&] { return impl_->DropIndex(id_, column); });
+}
+
 StatusOr<uint64_t> Collection::Count(const ReadOptions& options) const {
   return NoThrow([&]() -> StatusOr<uint64_t> {
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));

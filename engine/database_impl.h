@@ -8,7 +8,7 @@
 //
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
-// content_hash.cc.
+// content_hash.cc, index_publish.cc (building and dropping indexes).
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,8 @@
 
 namespace vdb::engine {
 
+class IndexBuilder;
+
 class DatabaseImpl final : public storage::RocksWatcher,
                            public std::enable_shared_from_this<DatabaseImpl> {
  public:
@@ -52,11 +54,15 @@ class DatabaseImpl final : public storage::RocksWatcher,
   Status DropColumn(uint32_t collection_id, std::string_view name);
   Status SetDefaultColumn(uint32_t collection_id, std::string_view name);
 
+  // index_publish.cc
+  StatusOr<IndexReport> BuildIndex(uint32_t collection_id, const IndexOptions& options);
+  Status DropIndex(uint32_t collection_id, std::string_view column);
+
   // commit.cc
   StatusOr<WriteResult> Write(uint32_t collection_id, const WriteBatch& batch,
                               const WriteOptions& options, bool deletes_must_exist);
 
-  // reads.cc
+  // reads.cc and search.cc
   /// The newest view; kFailedPrecondition after Close.
   StatusOr<std::shared_ptr<const View>> CurrentView() const;
   StatusOr<Document> ReadDocument(const View& view, const format::CollectionEntry& collection,
@@ -113,6 +119,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   std::string PathOf(std::string_view name) const { return format::JoinPath(path_, name); }
   std::string SegmentsDir() const { return PathOf(format::kSegmentsDir); }
+  std::string EpochsDir() const { return PathOf(format::kEpochsDir); }
 
   // open.cc
   Status CreateFiles();
@@ -137,6 +144,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
   StatusOr<std::shared_ptr<const View>> TryLookAsReader();
   StatusOr<format::DecodedManifest> ReadManifestOf(const format::Current& current) const;
   std::shared_ptr<View> NewView() const;
+  void AttachIndexes(View* view) const;
 
   // commit.cc
   Status Enqueue(Waiter* waiter);
@@ -166,9 +174,19 @@ class DatabaseImpl final : public storage::RocksWatcher,
   void ReplaceSyncable();
   Status SealInto(Manifest* next, uint32_t column_id, View* view);
   Status FoldTombstones();
+  Status WriteMask(const storage::DeleteMask& mask, uint64_t rows, format::SegmentEntry* entry);
   StatusOr<Manifest> EditableManifest() const;
+  void ShowManifest(View* view) const;
   Status PublishSchema(Manifest next);
   void CollectGarbage();
+
+  // index_publish.cc
+  struct BuildPlan;
+  Status BeginBuild(uint32_t collection_id, const IndexOptions& options, BuildPlan* plan);
+  Status ReserveIds(BuildPlan* plan);
+  Status PublishBuild(const BuildPlan& plan, const IndexBuilder& builder);
+  StatusOr<Masks> DiedSince(const IndexBuilder& builder, const ColumnView& now,
+                            const ColumnView& outputs) const;
 
   const std::string path_;
   const EngineOptions options_;
@@ -188,6 +206,12 @@ class DatabaseImpl final : public storage::RocksWatcher,
   std::atomic<uint64_t> durable_batch_{0};
   std::atomic<uint64_t> sync_rounds_{0};
   bool closed_ = true;  // until it is open
+  // Ids whose files an index build is writing: no garbage. None runs if column_id is 0.
+  struct ReservedIds {
+    uint64_t first_segment = 0, past_segment = 0, epoch = 0;
+    uint32_t column_id = 0;
+  };
+  ReservedIds building_;
 
   mutable std::mutex failure_mutex_;
   Status failure_;  // once set, writes are refused
@@ -200,6 +224,22 @@ class DatabaseImpl final : public storage::RocksWatcher,
   mutable std::mutex view_mutex_;
   std::shared_ptr<const View> view_;
   std::shared_ptr<const void> view_token_;  // every live view holds a copy
+
+  // Approximate queries that were run again exactly (DatabaseOptions::shadow_every).
+  struct ObservedRecall {
+    uint64_t queries = 0;
+    double sum = 0;
+    void Add(double recall) {
+      ++queries;
+      sum += recall;
+    }
+  };
+  struct Shadow {
+    std::atomic<uint64_t> count{0};  // approximate queries so far
+    std::mutex mutex;
+    std::map<uint32_t, ObservedRecall> recalls;  // by column id; guarded by mutex
+  };
+  mutable Shadow shadow_;
 
   std::mutex queue_mutex_;
   std::deque<Waiter*> queue_;

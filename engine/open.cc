@@ -177,6 +177,7 @@ Status DatabaseImpl::OpenWriter() {
   VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
   VDB_RETURN_IF_ERROR(FinishLeftovers());
   view->tombstones = tombstones_.size();
+  AttachIndexes(view.get());
   view->snapshot = store_->GetSnapshot();
   durable_batch_ = state_.batch;
   VDB_ASSIGN_OR_RETURN(const size_t torn, ledger_->ClearDamagedSlots());
@@ -289,6 +290,34 @@ Status DatabaseImpl::OpenSegments(const Manifest& manifest,
   for (auto& [id, column] : columns) view->columns[id] = std::move(column);
   if (append) ReplaceSyncable();
   return Status::Ok();
+}
+
+// Gives the columns of a view the index files that its manifest names. What is damaged only makes
+// searches slower, so it is no reason to refuse the database.
+void DatabaseImpl::AttachIndexes(View* view) const {
+  const Manifest& manifest = *view->manifest;
+  std::map<uint64_t, const format::SegmentEntry*> entries;
+  for (const auto& entry : manifest.segments) entries[entry.id] = &entry;
+  const auto warn = [this](const Status& status) {
+    if (status.ok()) return;
+    Log(LogLevel::kWarning, status.message() + "; searches do without it, BuildIndex makes it anew");
+  };
+  for (const format::EpochEntry& epoch : manifest.epochs) {
+    const auto found = view->columns.find(epoch.column_id);
+    if (found == view->columns.end()) continue;
+    const format::ColumnEntry& column = *manifest.FindColumn(epoch.column_id);
+    auto changed = std::make_shared<ColumnView>(*found->second);
+    changed->epoch = std::make_shared<const EpochFile>(fs(), EpochsDir(), epoch, column);
+    warn(changed->epoch->mapped());
+    for (SegmentView& segment : changed->segments) {
+      const format::SegmentEntry& entry = *entries.at(segment.segment->id());
+      if (entry.epoch_id == 0) continue;
+      segment.index = std::make_shared<const IndexFile>(fs(), SegmentsDir(), entry,
+                                                        column.dimension, epoch.list_count);
+      warn(segment.index->mapped());
+    }
+    found->second = std::move(changed);
+  }
 }
 
 // Tombstones that are not in mask files yet mark their rows dead in the view.

@@ -141,17 +141,32 @@ Status DatabaseImpl::EnsureOpenSegments(
     view->columns[column] = std::move(copy);
   }
   ReplaceSyncable();
-  view->manifest = manifest_;
-  view->manifest_checksum = manifest_checksum_;
+  ShowManifest(view.get());
   SwapView(std::move(view));
   CollectGarbage();
   return Status::Ok();
+}
+
+// Makes a new view speak of the newest generation.
+void DatabaseImpl::ShowManifest(View* view) const {
+  view->manifest = manifest_;
+  view->manifest_checksum = manifest_checksum_;
 }
 
 void DatabaseImpl::ReplaceSyncable() {
   const std::lock_guard lock(sync_mutex_);
   syncable_.clear();
   for (const auto& [column, open] : open_) syncable_.push_back(open.segment);
+}
+
+// For the next generation; of an open segment only the caller knows the rows.
+Status DatabaseImpl::WriteMask(const storage::DeleteMask& mask, uint64_t rows,
+                               format::SegmentEntry* entry) {
+  VDB_ASSIGN_OR_RETURN(const std::string bytes,
+                       storage::MaskFile::Encode(mask, entry->id, rows, &entry->mask_checksum));
+  entry->mask_generation = manifest_->generation + 1;
+  const auto name = format::MaskFileName(entry->id, entry->mask_generation);
+  return WriteNewFile(fs(), JoinPath(SegmentsDir(), name), bytes);
 }
 
 // Writes the masks that tombstones changed, publishes them, and only then removes the tombstones,
@@ -167,19 +182,13 @@ Status DatabaseImpl::FoldTombstones() {
       const uint64_t segment_id = segment.segment->id();
       if (!touched.contains(segment_id)) continue;
       format::SegmentEntry* entry = FindEntry(&next, segment_id);
-      VDB_ASSIGN_OR_RETURN(const std::string bytes,
-                           storage::MaskFile::Encode(*segment.mask, segment_id, segment.mark.rows,
-                                                     &entry->mask_checksum));
-      entry->mask_generation = manifest_->generation + 1;
-      const auto name = format::MaskFileName(segment_id, entry->mask_generation);
-      VDB_RETURN_IF_ERROR(WriteNewFile(fs(), JoinPath(SegmentsDir(), name), bytes));
+      VDB_RETURN_IF_ERROR(WriteMask(*segment.mask, segment.mark.rows, entry));
     }
   }
   VDB_RETURN_IF_ERROR(fs().SyncDir(SegmentsDir()));
   VDB_RETURN_IF_ERROR(Publish(next));
   auto view = std::make_shared<View>(*view_);
-  view->manifest = manifest_;
-  view->manifest_checksum = manifest_checksum_;
+  ShowManifest(view.get());
   view->tombstones = 0;
   SwapView(std::move(view));
 
@@ -203,12 +212,19 @@ void DatabaseImpl::CollectGarbage() {
   auto names = fs().List(path_);
   if (!names.ok()) return;
   std::set<uint64_t> segments;
+  std::set<uint64_t> indexed, epochs = {building_.epoch};
   std::set<std::pair<uint64_t, uint64_t>> masks;
+  for (uint64_t id = building_.first_segment; id < building_.past_segment; ++id) {
+    segments.insert(id);
+    indexed.insert(id);
+  }
   const auto keep = [&](const Manifest& manifest) {
     for (const auto& entry : manifest.segments) {
       segments.insert(entry.id);
+      if (entry.epoch_id != 0) indexed.insert(entry.id);
       masks.insert({entry.id, entry.mask_generation});
     }
+    for (const auto& epoch : manifest.epochs) epochs.insert(epoch.id);
   };
   keep(*manifest_);
   std::set<uint64_t> old;
@@ -240,10 +256,18 @@ void DatabaseImpl::CollectGarbage() {
     if (!parsed) continue;
     const bool used = parsed->mask_generation
                           ? masks.contains({parsed->segment_id, *parsed->mask_generation})
-                          : segments.contains(parsed->segment_id);
+                          : (parsed->is_index ? indexed : segments).contains(parsed->segment_id);
     if (!used) {
       fs().Remove(JoinPath(SegmentsDir(), name)).IgnoreError("tried again at the next publish");
     }
+  }
+  if (manifest_->next_epoch_id == 1) return;  // there never was one
+  files = fs().List(EpochsDir());
+  if (!files.ok()) return;
+  for (const std::string& name : *files) {
+    const auto epoch = format::ParseEpochName(name);
+    if (!epoch || epochs.contains(*epoch)) continue;
+    fs().Remove(JoinPath(EpochsDir(), name)).IgnoreError("tried again at the next publish");
   }
 }
 

@@ -96,6 +96,7 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   view->manifest_checksum = current.manifest_checksum;
   VDB_RETURN_IF_ERROR(OpenSegments(*manifest, nullptr, view.get(), /*append=*/false));
   VDB_RETURN_IF_ERROR(ApplyTombstones(view.get()));
+  AttachIndexes(view.get());
   view->snapshot = view->store->GetSnapshot();
   return std::shared_ptr<const View>(std::move(view));
 }

@@ -42,10 +42,16 @@ Status DatabaseImpl::PublishSchema(Manifest next) {
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
   VDB_RETURN_IF_ERROR(Publish(std::move(next)));
   auto view = std::make_shared<View>(*view_);
-  view->manifest = manifest_;
-  view->manifest_checksum = manifest_checksum_;
+  ShowManifest(view.get());
   std::erase_if(view->columns,
                 [this](const auto& item) { return manifest_->FindColumn(item.first) == nullptr; });
+  for (auto& [id, column] : view->columns) {
+    if (column->epoch == nullptr || manifest_->EpochOf(id) != nullptr) continue;
+    auto without = std::make_shared<ColumnView>(*column);  // its index was dropped
+    without->epoch = nullptr;
+    for (SegmentView& segment : without->segments) segment.index = nullptr;
+    column = std::move(without);
+  }
   std::erase_if(open_, [this](const auto& item) {
     const bool gone = manifest_->FindColumn(item.first) == nullptr;
     if (gone) stale_watermarks_.insert(item.second.segment->id());
@@ -88,6 +94,7 @@ Status DatabaseImpl::DropCollection(std::string_view name) {
   for (const auto& column : found->columns) columns.insert(column.id);
   std::erase_if(next.segments,
                 [&](const auto& segment) { return columns.contains(segment.column_id); });
+  std::erase_if(next.epochs, [&](const auto& epoch) { return columns.contains(epoch.column_id); });
   std::erase_if(next.collections, [id](const auto& collection) { return collection.id == id; });
   VDB_RETURN_IF_ERROR(PublishSchema(std::move(next)));
 
@@ -152,6 +159,7 @@ Status DatabaseImpl::DropColumn(uint32_t collection_id, std::string_view name) {
   const uint32_t id = column->id;
   std::erase_if(collection->columns, [id](const auto& c) { return c.id == id; });
   std::erase_if(next.segments, [id](const auto& segment) { return segment.column_id == id; });
+  std::erase_if(next.epochs, [id](const auto& epoch) { return epoch.column_id == id; });
   if (collection->default_column == id) {
     collection->default_column =
         collection->columns.size() == 1 ? collection->columns.front().id : 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/index_files.h"
 #include "format/manifest.h"
 #include "storage/delete_mask.h"
 #include "storage/rocksdb/document_store.h"
@@ -19,6 +20,7 @@ struct SegmentView {
   format::WatermarkRecord mark;
   std::shared_ptr<const storage::DeleteMask> mask;  // null: none is dead
   bool sealed = false;
+  std::shared_ptr<const IndexFile> index = {};  // null: none
 };
 
 /// A shared flock on a manifest: its generation's files stay. Unlocked, then closed.
@@ -30,6 +32,7 @@ struct ViewPin {
 /// The segments of one column, ascending by id; the last may be open.
 struct ColumnView {
   std::vector<SegmentView> segments;
+  std::shared_ptr<const EpochFile> epoch;  // null: the column has no index
 };
 
 class View {

@@ -1,0 +1,264 @@
+// See index_build.h. Here: writing the epoch and the rows in their new order, and calibrating on
+// what was written.
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <set>
+
+#include "engine/index_build.h"
+#include "format/checksum.h"
+#include "format/file_names.h"
+#include "format/status_macros.h"
+
+namespace vdb::engine {
+namespace {
+
+using format::JoinPath;
+using storage::OpenMode;
+
+constexpr uint64_t kBatchBytes = 16u << 20;  // of coded rows held at once
+constexpr size_t kSampleQueries = 400;
+
+}  // namespace
+
+// A segment and its index while they are written, rows [from, past) of the new order.
+struct IndexBuilder::Piece {
+  uint64_t from = 0, past = 0;
+  std::shared_ptr<storage::Segment> segment;
+  std::unique_ptr<storage::File> index_file;
+  std::unique_ptr<index::InvertedListsWriter> index;
+  format::WatermarkRecord mark;
+};
+
+Status IndexBuilder::WriteEpoch() {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string bytes = codebook_->Encode();
+  VDB_RETURN_IF_ERROR(input_.fs->CreateDir(input_.epochs_dir));
+  const std::string path = JoinPath(input_.epochs_dir, format::EpochFileName(input_.epoch_id));
+  VDB_ASSIGN_OR_RETURN(const auto file, input_.fs->Open(path, OpenMode::kCreate));
+  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
+  VDB_RETURN_IF_ERROR(file->Sync());
+  VDB_RETURN_IF_ERROR(input_.fs->SyncDir(input_.epochs_dir));
+  report_.sync_ms += MillisecondsSince(start);
+  report_.index_bytes += bytes.size();
+  epoch_entry_.id = input_.epoch_id;
+  epoch_entry_.column_id = input_.column.id;
+  epoch_entry_.checksum = format::Hash64(bytes);
+  epoch_entry_.file_bytes = bytes.size();
+  epoch_entry_.list_count = codebook_->list_count();
+  epoch_entry_.trained_rows = rows_.size();
+  return Status::Ok();
+}
+
+Status IndexBuilder::Write() {
+  const auto start = std::chrono::steady_clock::now();
+  const double synced_before = report_.sync_ms;
+  VDB_RETURN_IF_ERROR(Tick("write", 0, rows_.size()));
+  uint64_t from = 0;
+  while (from < rows_.size()) {
+    uint64_t past = from, key_bytes = 0;
+    while (past < rows_.size() && past - from < input_.capacity.rows) {
+      const uint64_t key = SourceOf(rows_[past]).segment->records()[RowOf(rows_[past])].key_bytes;
+      if (past > from && key_bytes + key > input_.capacity.key_bytes) break;
+      key_bytes += key;
+      ++past;
+    }
+    VDB_RETURN_IF_ERROR(WritePiece(from, past, key_bytes));
+    from = past;
+  }
+  const auto sync_start = std::chrono::steady_clock::now();
+  VDB_RETURN_IF_ERROR(input_.fs->SyncDir(input_.segments_dir));
+  report_.sync_ms += MillisecondsSince(sync_start);
+  report_.write_ms = MillisecondsSince(start) - (report_.sync_ms - synced_before);
+  return Status::Ok();
+}
+
+Status IndexBuilder::WritePiece(uint64_t from, uint64_t past, uint64_t key_bytes) {
+  if (next_segment_id_ == input_.past_segment_id) {
+    return Status::ResourceExhausted("index build: more segments than ids were reserved");
+  }
+  Piece piece;
+  piece.from = from;
+  piece.past = past;
+  const uint64_t id = next_segment_id_++;
+  const format::SegmentIdentity identity = {id, input_.column.id, dimension_,
+                                            input_.view->manifest->uuid};
+  VDB_ASSIGN_OR_RETURN(piece.segment,
+                       storage::Segment::Create(*input_.fs, input_.segments_dir, identity,
+                                                {past - from, key_bytes}));
+  const std::string path = JoinPath(
+      input_.segments_dir, format::SegmentFileName(id, format::SegmentFile::kIndex));
+  VDB_ASSIGN_OR_RETURN(piece.index_file, input_.fs->Open(path, OpenMode::kCreate));
+  std::vector<uint32_t> row_begin(size_t{codebook_->list_count()} + 1);
+  for (size_t list = 0; list < row_begin.size(); ++list) {
+    row_begin[list] = static_cast<uint32_t>(std::clamp(list_start_[list], from, past) - from);
+  }
+  piece.index = std::make_unique<index::InvertedListsWriter>(
+      *codebook_, id, past - from, std::move(row_begin),
+      [file = piece.index_file.get()](uint64_t offset, std::span<const std::byte> bytes) {
+        return file->WriteAt(offset, bytes);
+      });
+  const uint64_t row_bytes = uint64_t{codebook_->padded()} * sizeof(float);
+  const uint64_t batch = std::clamp<uint64_t>(kBatchBytes / row_bytes / 64 * 64, 64, 8192);
+  for (uint64_t at = from; at < past; at += batch) {
+    VDB_RETURN_IF_ERROR(AppendBatch(&piece, at, std::min(past, at + batch)));
+    VDB_RETURN_IF_ERROR(Tick("write", std::min(past, at + batch), rows_.size()));
+  }
+  report_.memory_bytes_peak = std::max(
+      report_.memory_bytes_peak, rows_.size() * 12 + batch * (row_bytes + 64) +
+                                     2 * uint64_t{format::kIndexChunkBytes});
+  return FinishPiece(&piece);
+}
+
+// Appends rows [from, past) of the new order, and codes those that have a list: the loose ones come
+// last in the order.
+Status IndexBuilder::AppendBatch(Piece* piece, uint64_t from, uint64_t past) {
+  constexpr uint64_t kBlock = 64;
+  const uint32_t padded = codebook_->padded();
+  const uint64_t coded_past = std::clamp(list_start_[codebook_->list_count()], from, past);
+  std::vector<float> coded((coded_past - from) * padded);
+  std::vector<double> lengths(coded_past - from);
+  const uint64_t blocks = (coded_past - from + kBlock - 1) / kBlock;
+  VDB_RETURN_IF_ERROR(Parallel("", blocks, [&](uint64_t block) {
+    std::vector<float> source(dimension_), scratch(padded);
+    const uint64_t begin = block * kBlock;
+    for (uint64_t i = begin; i < std::min(coded_past - from, begin + kBlock); ++i) {
+      const uint64_t ref = rows_[from + i];
+      if (!SourceVector(SourceOf(ref), RowOf(ref), source.data()) ||
+          !codebook_->ToCoded(*kernels_, source.data(), coded.data() + i * padded,
+                              scratch.data())) {
+        return Status::Corruption("index build: a row changed while it was read");
+      }
+      lengths[i] = std::sqrt(kernels_->sum_squares(source.data(), dimension_));
+    }
+    return Status::Ok();
+  }));
+  VDB_RETURN_IF_ERROR(
+      piece->index->Add(coded.data(), lengths.data(), coded_past - from, threads_));
+
+  std::vector<storage::NewRow> rows(past - from);
+  for (uint64_t i = 0; i < rows.size(); ++i) {
+    const SegmentView& source = SourceOf(rows_[from + i]);
+    const uint64_t row = RowOf(rows_[from + i]);
+    const format::RowRecord& record = source.segment->records()[row];
+    rows[i] = {record.docno, record.norm, source.segment->rows() + row * dimension_,
+               source.segment->KeyOf(row, source.mark.key_bytes)};
+    format::WatermarkRecord& mark = piece->mark;
+    const bool ascending = mark.rows == 0 || record.docno > mark.docno_max;
+    if (mark.sorted_rows == mark.rows && ascending) ++mark.sorted_rows;
+    mark.docno_min = mark.rows == 0 ? record.docno : std::min(mark.docno_min, record.docno);
+    mark.docno_max = std::max(mark.docno_max, record.docno);
+    mark.key_bytes += record.key_bytes;
+    ++mark.rows;
+  }
+  return piece->segment->Append(rows);
+}
+
+Status IndexBuilder::FinishPiece(Piece* piece) {
+  format::SegmentEntry entry;
+  entry.id = piece->segment->id();
+  entry.column_id = input_.column.id;
+  entry.epoch_id = epoch_entry_.id;
+  VDB_RETURN_IF_ERROR(piece->index->Finish(&entry.index_checksum));
+  entry.index_bytes = piece->index->file_bytes();
+  // Synced before the seal, which syncs the little that it changes: so the disk's time shows.
+  const auto start = std::chrono::steady_clock::now();
+  VDB_RETURN_IF_ERROR(piece->index_file->Sync());
+  for (int part = 0; part < storage::Segment::kSyncParts; ++part) {
+    VDB_RETURN_IF_ERROR(piece->segment->SyncPart(part));
+  }
+  report_.sync_ms += MillisecondsSince(start);
+  VDB_RETURN_IF_ERROR(piece->segment->Seal(piece->mark, &entry));
+
+  SegmentView view;
+  view.mark = piece->mark;
+  view.sealed = true;
+  VDB_ASSIGN_OR_RETURN(view.segment,
+                       storage::Segment::Open(*input_.fs, input_.segments_dir,
+                                              piece->segment->identity(),
+                                              {.rows = entry.rows,
+                                               .key_bytes = entry.key_bytes,
+                                               .sorted_rows = entry.sorted_rows,
+                                               .sealed = true}));
+  view.index = std::make_shared<const IndexFile>(*input_.fs, input_.segments_dir, entry,
+                                                 dimension_, epoch_entry_.list_count);
+  VDB_RETURN_IF_ERROR(view.index->mapped());
+  report_.index_bytes += entry.index_bytes;
+  outputs_.push_back({entry, std::move(view)});
+  return Status::Ok();
+}
+
+// Live rows of the whole column that can stand in for queries, the same ones for the same rows.
+StatusOr<std::vector<float>> IndexBuilder::SampleRows(std::vector<uint64_t>* docnos) const {
+  std::vector<const SegmentView*> segments = kept_;
+  for (const Output& output : outputs_) segments.push_back(&output.segment);
+  uint64_t total = 0;
+  for (const SegmentView* segment : segments) total += segment->mark.rows;
+  std::vector<float> queries, values(dimension_);
+  std::set<uint64_t> taken;
+  std::mt19937_64 random(epoch_entry_.id);
+  for (size_t tries = 0; tries < 10 * kSampleQueries && docnos->size() < kSampleQueries; ++tries) {
+    uint64_t row = random() % std::max<uint64_t>(total, 1);
+    if (total == 0 || !taken.insert(row).second) continue;
+    size_t s = 0;
+    while (row >= segments[s]->mark.rows) row -= segments[s++]->mark.rows;
+    if (segments[s]->mask != nullptr) {
+      VDB_ASSIGN_OR_RETURN(const bool dead, segments[s]->mask->Test(row));
+      if (dead) continue;
+    }
+    if (!SourceVector(*segments[s], row, values.data())) continue;
+    if (input_.column.metric == Metric::kCosine &&
+        kernels_->sum_squares(values.data(), dimension_) == 0) {
+      continue;
+    }
+    queries.insert(queries.end(), values.begin(), values.end());
+    docnos->push_back(segments[s]->segment->records()[row].docno);
+  }
+  return queries;
+}
+
+Status IndexBuilder::Calibrate() {
+  const auto start = std::chrono::steady_clock::now();
+  VDB_RETURN_IF_ERROR(Tick("calibrate", 0, 0));
+  query::CalibrateInput calibrate;
+  std::vector<query::IndexedSegment> indexed;
+  std::vector<std::shared_ptr<const index::InvertedLists>> opened;
+  const auto add = [&](const SegmentView& view) -> Status {
+    VDB_ASSIGN_OR_RETURN(auto lists, view.index->Get());
+    indexed.push_back({{view.segment->rows(), view.segment->records(), view.mark.rows,
+                        view.mask.get()},
+                       lists.get()});
+    calibrate.row_count += view.mark.rows - (view.mask ? view.mask->dead_count() : 0);
+    opened.push_back(std::move(lists));
+    return Status::Ok();
+  };
+  for (const SegmentView* segment : kept_) VDB_RETURN_IF_ERROR(add(*segment));
+  for (const Output& output : outputs_) VDB_RETURN_IF_ERROR(add(output.segment));
+  // As every search from now on: from the file, not from what training left in memory.
+  const EpochFile written(*input_.fs, input_.epochs_dir, epoch_entry_, input_.column);
+  VDB_ASSIGN_OR_RETURN(calibrate.search.codebook, written.Get());
+
+  std::vector<uint64_t> docnos;
+  std::vector<float> rows;
+  calibrate.search.queries = input_.options->queries;
+  if (input_.options->queries.row_count == 0) {
+    VDB_ASSIGN_OR_RETURN(rows, SampleRows(&docnos));
+    calibrate.search.queries = {rows.data(), docnos.size(), dimension_};
+    calibrate.self_docnos = docnos;
+  }
+  calibrate.search.indexed = indexed;
+  calibrate.search.metric = input_.column.metric;
+  calibrate.search.dimension = dimension_;
+  calibrate.search.thread_count = threads_;
+  calibrate.go_on = [this] { return Tick("calibrate", 0, 0).ok(); };
+  VDB_ASSIGN_OR_RETURN(query::Calibration calibration, query::Calibrate(calibrate));
+  calibration.own_queries = input_.options->queries.row_count != 0;
+  SetCalibration(calibration, &epoch_entry_);
+  epoch_ = std::make_shared<const EpochFile>(*input_.fs, input_.epochs_dir, epoch_entry_,
+                                             input_.column);
+  report_.recalls_proven = query::RecallsProven(calibration, /*drift=*/0);
+  report_.calibrate_ms = MillisecondsSince(start);
+  return Status::Ok();
+}
+
+}  // namespace vdb::engine
