@@ -20,4 +20,11 @@ struct Dataset {
 /// rows of dimension 128 take about two seconds on two cores.
 Dataset MakeClustered(size_t row_count, size_t query_count, size_t dimension, uint64_t seed);
 
+/// Nested clusters in a falling spectrum: 50 domains, in them 500 topics of very unequal size and
+/// width, in 128 latent dimensions (64 below dimension 512), and a little noise in every direction.
+/// Neighbours lie close together within a topic, and topics overlap: hard for an index as
+/// embeddings are. Without `unit_length` the rows keep their own lengths.
+Dataset MakeNested(size_t row_count, size_t query_count, size_t dimension, uint64_t seed,
+                   bool unit_length = true);
+
 }  // namespace vdb::bench
