@@ -6,7 +6,6 @@
 //               [--slice-seconds S] [--build-only]
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -56,12 +55,6 @@ struct Point {
     return wanted == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(wanted);
   }
 };
-
-double CpuSeconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 double Quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
@@ -127,8 +120,8 @@ Peers OpenPeers(const TestSet& set, const Settings& settings) {
   for (auto& peer : all) {
     if (!Wanted(settings, peer->name())) continue;
     peer->Open(set, settings.data_directory + "/" + set.name, kBuildThreads);
-    std::printf("  %s: built in %.2f s, %.0f bytes a row; %s\n", peer->name().c_str(),
-                peer->build_seconds,
+    std::printf("  %s: built in %.2f s (%.2f CPU s), %.0f bytes a row; %s\n",
+                peer->name().c_str(), peer->build.seconds, peer->build.cpu_seconds,
                 static_cast<double>(peer->index_bytes) / static_cast<double>(set.data.row_count),
                 peer->note().c_str());
     std::fflush(stdout);
@@ -169,7 +162,7 @@ void Report(const TestSet& set, const std::vector<Point>& points, std::ofstream*
          << point.about.series << "\"," << point.about.batch << ',' << point.recall() << ','
          << Median(point.qps) << ',' << Median(point.cpu_qps) << ','
          << Quantile(point.call_us, 0.5) << ',' << Quantile(point.call_us, 0.99) << ','
-         << point.peer->build_seconds << ','
+         << point.peer->build.seconds << ',' << point.peer->build.cpu_seconds << ','
          << static_cast<double>(point.peer->index_bytes) / static_cast<double>(set.data.row_count)
          << ",\"" << point.peer->note() << "\"\n";
     *csv << line.str();
@@ -214,14 +207,14 @@ bool Parse(int count, char** values, Settings* settings) {
 
 }  // namespace
 
-double ReadBuildSeconds(const std::string& path) {
-  double seconds = 0;
-  std::ifstream(path + ".seconds") >> seconds;
-  return seconds;
+BuildTime ReadBuildTime(const std::string& path) {
+  BuildTime time;
+  std::ifstream(path + ".seconds") >> time.seconds >> time.cpu_seconds;
+  return time;
 }
 
-void WriteBuildSeconds(const std::string& path, double seconds) {
-  std::ofstream(path + ".seconds") << seconds << '\n';
+void WriteBuildTime(const std::string& path, const BuildTime& time) {
+  std::ofstream(path + ".seconds") << time.seconds << ' ' << time.cpu_seconds << '\n';
 }
 
 int Main(int argument_count, char** arguments) {
@@ -231,7 +224,7 @@ int Main(int argument_count, char** arguments) {
     return 2;
   }
   std::ofstream csv(settings.csv_path);
-  csv << "set,library,setting,series,batch,recall,qps,cpu_qps,p50_us,p99_us,build_s,"
+  csv << "set,library,setting,series,batch,recall,qps,cpu_qps,p50_us,p99_us,build_s,build_cpu_s,"
          "bytes_per_row,note\n";
   for (const Shape& shape : settings.shapes) {
     const TestSet set = LoadOrMake(settings.data_directory, shape.rows, shape.dimension);

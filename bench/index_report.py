@@ -22,7 +22,8 @@ ORIENTATION = {
                    "scan with refine 3,380 at 0.982",
 }
 COLOURS = ["#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17a2b8", "#8c564b", "#555555"]
-NUMBERS = ("batch", "recall", "qps", "cpu_qps", "p50_us", "p99_us", "build_s", "bytes_per_row")
+NUMBERS = ("batch", "recall", "qps", "cpu_qps", "p50_us", "p99_us", "build_s", "build_cpu_s",
+           "bytes_per_row")
 
 
 def read(paths):
@@ -31,7 +32,7 @@ def read(paths):
         with open(path, newline="", encoding="ascii") as file:
             for line in csv.DictReader(file):
                 for name in NUMBERS:
-                    line[name] = float(line[name])
+                    line[name] = float(line.get(name) or 0)
                 points[line["set"], line["library"], line["setting"]] = line
     sets = defaultdict(lambda: defaultdict(list))
     for (set_name, library, _), point in points.items():
@@ -105,7 +106,7 @@ def goal_table(libraries):
 
 def point_table(libraries):
     lines = ["| library | setting | recall@10 | QPS | p50 us | p99 us | QPS by CPU time | build s "
-             "| bytes/row |", "|---|---|---|---|---|---|---|---|---|"]
+             "| build CPU s | bytes/row |", "|---|---|---|---|---|---|---|---|---|---|"]
     for name, points in libraries.items():
         kept = frontier(swept(points), BY_CPU)
         kept += [p for p in points if p not in swept(points)]
@@ -114,7 +115,8 @@ def point_table(libraries):
         for p in kept:
             lines.append(f"| {name} | {p['setting']} | {p['recall']:.4f} | {number(p['qps'])} | "
                          f"{number(p['p50_us'])} | {number(p['p99_us'])} | {number(p[BY_CPU])} | "
-                         f"{p['build_s']:.1f} | {number(p['bytes_per_row'])} |")
+                         f"{p['build_s']:.1f} | {number(p['build_cpu_s'] or None)} | "
+                         f"{number(p['bytes_per_row'])} |")
     return lines
 
 

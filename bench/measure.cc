@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 namespace vdb::bench {
 namespace {
@@ -50,6 +51,12 @@ VDB_BENCH_WIDE uint64_t ReadFourStreams(const Half* p, size_t count) {
 }
 
 }  // namespace
+
+double CpuSeconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;

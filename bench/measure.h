@@ -17,6 +17,9 @@ double MillisecondsOf(const Work& work) {
   return taken.count();
 }
 
+/// Processor seconds this process has used, all threads together: what a busy machine leaves alone.
+double CpuSeconds();
+
 double Median(std::vector<double> values);
 
 /// Reads the bytes (but the last few) once, in one thread, as `stream_count` (1 or 4) streams over

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/dataset_cache.h"
+#include "bench/measure.h"
 
 namespace vdb::bench {
 
@@ -16,6 +17,18 @@ struct PeerSetting {
   std::string label;     ///< e.g. "ef=80"
   std::string series;    ///< points of a series lie on one line of the plot; may be empty
   size_t batch = 1;      ///< queries per call
+};
+
+struct BuildTime {
+  double seconds = 0;
+  double cpu_seconds = 0;  ///< of all threads together
+
+  template <typename Work>
+  static BuildTime Of(const Work& work) {
+    const double before = CpuSeconds();
+    const double ms = MillisecondsOf(work);
+    return {ms / 1000, CpuSeconds() - before};
+  }
 };
 
 /// One index of one library. Errors end the program: this is a benchmark.
@@ -28,7 +41,7 @@ class Peer {
   virtual std::string note() const { return ""; }
 
   /// Builds with `threads` threads, or reads what an earlier run has left at `path` (a file name
-  /// without extension). Sets build_seconds and index_bytes.
+  /// without extension). Sets build and index_bytes.
   virtual void Open(const TestSet& set, const std::string& path, int threads) = 0;
 
   virtual std::vector<PeerSetting> Settings() const = 0;
@@ -39,7 +52,7 @@ class Peer {
   /// Not timed: the rows the last Search found for its query number `i`.
   virtual std::vector<int64_t> Rows(size_t i) const = 0;
 
-  double build_seconds = 0;
+  BuildTime build;
   uint64_t index_bytes = 0;  ///< all that is kept to answer, vectors included
 };
 
@@ -51,8 +64,8 @@ void AddVdb(bool small, Peers* peers);
 void AddHnswlib(Peers* peers);
 void AddFaiss(size_t row_count, size_t dimension, bool small, Peers* peers);
 
-/// Seconds that an earlier run took to build `path`, kept beside it; 0 if it is not there.
-double ReadBuildSeconds(const std::string& path);
-void WriteBuildSeconds(const std::string& path, double seconds);
+/// What an earlier run took to build `path`, kept beside it; zeros if it is not there.
+BuildTime ReadBuildTime(const std::string& path);
+void WriteBuildTime(const std::string& path, const BuildTime& time);
 
 }  // namespace vdb::bench

@@ -11,7 +11,6 @@
 
 #include <filesystem>
 
-#include "bench/measure.h"
 #include "bench/peer.h"
 
 namespace vdb::bench {
@@ -42,13 +41,13 @@ class Faiss : public Peer {
 
   void Open(const TestSet& set, const std::string& path, int threads) override {
     const std::string file = path + "." + factory_ + ".faiss";
-    build_seconds = ReadBuildSeconds(file);
-    if (build_seconds > 0) {
+    build = ReadBuildTime(file);
+    if (build.seconds > 0) {
       index_.reset(faiss::read_index(file.c_str()));
     } else {
-      build_seconds = MillisecondsOf([&] { Build(set, threads); }) / 1000;
+      build = BuildTime::Of([&] { Build(set, threads); });
       faiss::write_index(index_.get(), file.c_str());
-      WriteBuildSeconds(file, build_seconds);
+      WriteBuildTime(file, build);
     }
     index_bytes = std::filesystem::file_size(file);
     omp_set_num_threads(1);

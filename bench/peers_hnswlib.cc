@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "bench/measure.h"
 #include "bench/peer.h"
 
 namespace vdb::bench {
@@ -28,13 +27,13 @@ class Hnswlib : public Peer {
       space_ = std::make_unique<hnswlib::InnerProductSpace>(set.data.dimension);
     }
     const std::string file = path + ".hnswlib";
-    build_seconds = ReadBuildSeconds(file);
-    if (build_seconds > 0) {
+    build = ReadBuildTime(file);
+    if (build.seconds > 0) {
       index_ = std::make_unique<Index>(space_.get(), file);
     } else {
-      build_seconds = MillisecondsOf([&] { Build(set.data, threads); }) / 1000;
+      build = BuildTime::Of([&] { Build(set.data, threads); });
       index_->saveIndex(file);
-      WriteBuildSeconds(file, build_seconds);
+      WriteBuildTime(file, build);
     }
     index_bytes = std::filesystem::file_size(file);
   }

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "bench/measure.h"
 #include "bench/peer.h"
 #include "vdb/database.h"
 
@@ -122,9 +121,9 @@ class Vdb : public Peer {
 
   void Build(int threads) {
     IndexReport report;
-    build_seconds = MillisecondsOf([&] {
+    build = BuildTime::Of([&] {
       report = Must(collection_->BuildIndex({.thread_count = static_cast<uint32_t>(threads)}));
-    }) / 1000;
+    });
     char text[200];
     std::snprintf(text, sizeof(text),
                   "%zu lists; train %.1f s, assign %.1f s, write %.1f s, sync %.1f s, calibrate "
