@@ -9,6 +9,11 @@ namespace {
 
 constexpr size_t kRows = 64;
 
+// Brings in what comes 4 KiB after `p`, as level "avx2" does, where that was measured.
+void Prefetch(const uint8_t* p) {
+  _mm_prefetch(reinterpret_cast<const char*>(p) + 4096, _MM_HINT_T0);
+}
+
 // --- hadamard ---
 
 // (a, b) -> (a + b, a - b) within a register, given its elements with the partners exchanged: the
@@ -185,6 +190,13 @@ __m512i DotLanes(const uint8_t* codes, size_t padded, const int8_t* query) {
   return sums;
 }
 
+// Of so many rows in a call it is likely that they are a part of a longer run.
+constexpr size_t kRun = 4;
+
+void PrefetchRow(const uint8_t* row, size_t padded) {
+  for (size_t i = 0; i < kHeader + padded / 2; i += 64) Prefetch(row + i);
+}
+
 }  // namespace
 
 void Hadamard(float* values, size_t n) {
@@ -206,6 +218,7 @@ uint64_t ScanBlock(const uint8_t* block, size_t padded, const uint8_t* tables, f
   __m512i all = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
   const uint8_t* bases = block + 8 * padded;
   for (const uint8_t* p = block; p < bases; p += 4 * kRows, tables += 4 * 32) {
+    for (size_t i = 0; i < 4 * kRows; i += 64) Prefetch(p + i);
     // 4 * 62 fits a byte.
     const __m512i first = _mm512_add_epi8(LookUp(p, tables), LookUp(p + kRows, tables + 32));
     const __m512i last =
@@ -214,6 +227,7 @@ uint64_t ScanBlock(const uint8_t* block, size_t padded, const uint8_t* tables, f
     all = _mm512_add_epi16(all, bytes);
     odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
   }
+  for (size_t i = 0; i < 4 * kRows; i += 64) Prefetch(bases + i);
   const KeyTerms terms = {_mm512_set1_ps(scale), _mm512_set1_ps(offset), _mm512_set1_ps(threshold)};
   return KeysOf64(all, odd, bases, terms, keys);
 }
@@ -222,6 +236,7 @@ void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padd
                const int8_t* query, float scale, float offset, float* estimates, float* errors) {
   for (size_t r = 0; r < row_count; ++r) {
     const uint8_t* row = rows + r * stride;
+    if (row_count >= kRun) PrefetchRow(row, padded);
     const __m512i lanes = DotLanes(row + kHeader, padded, query);
     const auto dot = static_cast<float>(_mm512_reduce_add_epi32(lanes));
     float header[3];

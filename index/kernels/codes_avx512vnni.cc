@@ -36,12 +36,22 @@ __m512i DotLanes(const uint8_t* codes, size_t padded, const int8_t* query) {
   return _mm512_add_epi32(even, odd);
 }
 
+// Of so many rows in a call it is likely that they are a part of a longer run.
+constexpr size_t kRun = 4;
+
+void PrefetchRow(const uint8_t* row, size_t padded) {
+  for (size_t i = 0; i < kHeader + padded / 2; i += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(row + i) + 4096, _MM_HINT_T0);
+  }
+}
+
 }  // namespace
 
 void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
                const int8_t* query, float scale, float offset, float* estimates, float* errors) {
   for (size_t r = 0; r < row_count; ++r) {
     const uint8_t* row = rows + r * stride;
+    if (row_count >= kRun) PrefetchRow(row, padded);
     const __m512i lanes = DotLanes(row + kHeader, padded, query);
     const auto dot = static_cast<float>(_mm512_reduce_add_epi32(lanes));
     float header[3];

@@ -64,14 +64,15 @@ struct Kernels {
   /// tables[16 g + nibble g of row i] (as uint16; the caller's tables cannot overflow it), and
   ///   keys[i] = fma(f_i, fma(float(S_i), scale, offset), base_i)
   /// with base and f widened from bfloat16. Returns bit i set where !(keys[i] < threshold), NaN
-  /// included. Reads exactly 8 * padded + 256 bytes at `block`.
+  /// included. Reads exactly 8 * padded + 256 bytes at `block`; prefetches beyond them, as the next
+  /// block is likely to be scanned next.
   uint64_t (*scan_block)(const uint8_t* block, size_t padded, const uint8_t* tables, float scale,
                          float offset, float threshold, float* keys);
 
   /// Fine codes of `row_count` rows, `stride` bytes apart, each {f32 base, f32 delta, f32 error,
   /// padded / 2 bytes of nibbles}, not aligned: dot = sum of code_i * query[i] (int32), then
   ///   estimates[r] = fma(delta, fma(float(dot), scale, offset), base), errors[r] = error.
-  /// query [padded] within -127..127.
+  /// query [padded] within -127..127. May prefetch past the last row, never reads there.
   void (*score_fine)(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
                      const int8_t* query, float scale, float offset, float* estimates,
                      float* errors);
