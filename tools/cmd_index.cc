@@ -16,27 +16,18 @@ std::string Name(const IndexArgs& args, const ColumnStats& column) {
   return Printable(args.collection) + ", column " + Printable(column.info.name);
 }
 
-// What the library would pass over in silence, because it has a meaning of its own for it.
-Status CheckBuild(const IndexArgs& args, const ColumnStats& column,
-                  const std::optional<VectorFile>& queries) {
-  if (args.list_count != 0 && !args.retrain && column.index &&
-      column.index->list_count != args.list_count) {
-    return Status::FailedPrecondition(
-        "--nlist " + std::to_string(args.list_count) + ": the index has " +
-        std::to_string(column.index->list_count) +
-        " lists; add --retrain to train it anew, or leave --nlist out to add the new rows to it");
-  }
-  if (!queries) return Status::Ok();
+// An empty file must not mean what no file means; and the message names the file.
+Status CheckQueries(const IndexArgs& args, const ColumnStats& column, const VectorFile& queries) {
   const std::string file = "--queries '" + args.queries_file + "': ";
-  if (queries->row_count == 0) {
+  if (queries.row_count == 0) {
     return Status::InvalidArgument(
         file + "no vectors in it; leave the option out to calibrate on stored rows");
   }
-  if (queries->dimension != column.info.dimension) {
+  if (queries.dimension != column.info.dimension) {
     return Status::InvalidArgument(file + "expected dimension " +
                                    std::to_string(column.info.dimension) + " as column '" +
                                    column.info.name + "' has, found " +
-                                   std::to_string(queries->dimension));
+                                   std::to_string(queries.dimension));
   }
   return Status::Ok();
 }
@@ -152,7 +143,8 @@ StatusOr<int> RunIndexBuild(const IndexArgs& args) {
   if (!collection.ok()) return collection.status();
   const auto column = FindColumn(*collection, args.column);
   if (!column.ok()) return column.status();
-  if (const Status good = CheckBuild(args, *column, queries); !good.ok()) return good;
+  const Status good = queries ? CheckQueries(args, *column, *queries) : Status::Ok();
+  if (!good.ok()) return good;
   const auto report = Build(*collection, args, queries);
   const Status closed = db->Close();
   if (!report.ok()) return report.status();

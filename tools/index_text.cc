@@ -51,14 +51,14 @@ std::string NextCommand(const std::string& database, const std::string& collecti
   if (!column.index) {
     return IsSlow(column.vector_count, dimension) ? CommandLine("index build", place) : "";
   }
-  // Only a new epoch writes every segment anew, the damaged ones among them.
-  if (column.index->damaged_segment_count > 0) {
+  const IndexStats& index = *column.index;
+  // Where there is nothing to take in or to replace, only training anew can be meant.
+  if (index.stale && index.damaged_segment_count == 0 && index.unindexed_row_count == 0) {
     return CommandLine("index build", place, "--retrain");
   }
-  if (column.index->stale || IsSlow(column.index->unindexed_row_count, dimension)) {
-    return CommandLine("index build", place);
-  }
-  return "";
+  const bool build = index.stale || index.damaged_segment_count > 0 ||
+                     IsSlow(index.unindexed_row_count, dimension);
+  return build ? CommandLine("index build", place) : "";
 }
 
 void AddIndex(const ColumnStats& column, JsonOut* out) {

@@ -51,6 +51,7 @@ class Meter {
     if (Status done = FindTruth(); !done.ok()) return done;
     if (Status done = MeasureRecall(); !done.ok()) return done;
     if (Status done = MeasureLatency(); !done.ok()) return done;
+    DivideByCount();
     return std::move(measured_);
   }
 
@@ -120,9 +121,14 @@ class Meter {
     return Status::Ok();
   }
 
-  void Add(uint64_t value, double* mean) const {
-    *mean += static_cast<double>(value) / static_cast<double>(count());
+  void DivideByCount() {
+    for (double* mean : {&measured_.true_hits, &measured_.lists, &measured_.lists_probed,
+                         &measured_.codes_scanned, &measured_.codes_refined,
+                         &measured_.rows_scanned, &measured_.rows_reranked}) {
+      *mean /= static_cast<double>(count());
+    }
   }
+  static void Add(uint64_t value, double* sum) { *sum += static_cast<double>(value); }
   void Add(const SearchExplain& explain) {
     Add(explain.list_count, &measured_.lists);
     Add(explain.lists_probed, &measured_.lists_probed);
@@ -138,7 +144,7 @@ class Meter {
   SearchOptions options_;
   ProgressCallback progress_;
   std::vector<std::vector<Hit>> truth_;
-  Measured measured_;
+  Measured measured_;  // counts are sums until DivideByCount
 };
 
 }  // namespace

@@ -151,11 +151,11 @@ void AddRecall(CLI::App* parent, Run* run) {
   CLI::App* app = command.app;
   RecallArgs* args = command.args.get();
   app->footer(
-      "Compares the approximate search with the exact one: on the queries of a file or, without "
-      "one, on documents spread over the collection (the same ones every time), each left out of "
-      "its own answer by its key.\nRecall@k is the mean share of the k true nearest keys that were "
-      "found, with a 95 % interval for queries like these (Wilson's, with the spread between "
-      "queries taken into account). Latencies are of warm searches, a query at a time.");
+      "Compares the approximate search with the exact one: on the queries of a file or, without\n"
+      "one, on documents spread over the collection (the same ones every time), each left out of\n"
+      "its own answer by its key. Recall@k is the mean share of the k true nearest keys that were\n"
+      "found; the 95 % interval (Wilson's, with the spread between queries taken into account)\n"
+      "is for queries like these. Latencies are of warm searches, a query at a time.\n");
   app->add_option("--column", args->column, "Vector column (default: the collection's default)");
   auto* queries = app->add_option("--queries", args->queries_file,
                                   "A .fvecs, .npy or .jsonl file (a JSON array a line), - for "
@@ -179,15 +179,16 @@ void AddIndex(CLI::App* parent, Run* run) {
                            run, RunIndexBuild);
   add_place(build);
   build.app->footer(
-      "With an index, searches read a small part of a column instead of all of it. The first build "
-      "learns from the rows how to cut them into lists; later ones add the rows written since, and "
-      "learn anew if the data has changed a lot. Reads go on meanwhile; until the next build, new "
-      "rows are searched too, but by brute force.\nAt its end a build measures which recall it "
-      "reaches at which cost. A search that asks for more than was proven is answered exactly.\n"
-      "Needs free disk space for a copy of the rows that it writes. Can be interrupted: the state "
-      "before stays.");
+      "With an index, a search reads a small part of a column instead of all of it. The first\n"
+      "build learns from the rows how to cut them into lists; later ones add the rows written\n"
+      "since, and learn anew if the data has changed a lot. At its end a build measures which\n"
+      "recall is reached at which cost; a search that asks for more is answered exactly.\n"
+      "Reading and writing go on during a build by an application (Collection::BuildIndex);\n"
+      "this command itself is the database's one writer. It needs free disk space for a copy of\n"
+      "the rows that it writes. If it is interrupted, the state before it stays.\n");
   build.app->add_option("--nlist", build.args->list_count,
-                        "Inverted lists (default: by the number of rows)")
+                        "Inverted lists (default: by the number of rows); another number than the "
+                        "index has means --retrain")
       ->check(CLI::PositiveNumber);
   build.app->add_flag("--retrain", build.args->retrain,
                       "Learn anew, and write all rows anew, even if the index still fits");
