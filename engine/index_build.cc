@@ -100,8 +100,8 @@ bool IndexBuilder::MustTrain(const ColumnView& column, uint64_t live_rows) {
          (grown >= kGrownForResidual && residuals > kResidualToRetrain * mean * rows);
 }
 
-// Small indexed segments, and those that are mostly dead, are taken in again, so that many small
-// builds do not leave many small segments.
+// Indexed segments that are small beside the new rows, and those that are mostly dead, are taken in
+// again: many small builds leave few segments (as a binary counter has few digits).
 Status IndexBuilder::Decide() {
   const ColumnView* column = input_.view->FindColumn(input_.column.id);
   if (column == nullptr) return Status::Ok();
@@ -118,10 +118,15 @@ Status IndexBuilder::Decide() {
     fresh_rows += LiveRows(segment);
     sources_.push_back(&segment);
   }
+  std::stable_sort(whole.begin(), whole.end(), [](const SegmentView* a, const SegmentView* b) {
+    return LiveRows(*a) < LiveRows(*b);
+  });
   for (const SegmentView* segment : whole) {
     const uint64_t live = LiveRows(*segment);
     const bool small = live <= fresh_rows && live * 4 <= input_.capacity.rows;
-    (small || live * 2 < segment->mark.rows ? sources_ : kept_).push_back(segment);
+    const bool again = small || live * 2 < segment->mark.rows;
+    (again ? sources_ : kept_).push_back(segment);
+    if (again) fresh_rows += live;
   }
   if (live_rows == 0) return Status::Ok();
   if (!train) {

@@ -1,6 +1,8 @@
 // See index_files.h.
 #include "engine/index_files.h"
 
+#include <cmath>
+
 #include "format/checksum.h"
 #include "format/file_names.h"
 #include "format/status_macros.h"
@@ -49,8 +51,12 @@ void SetCalibration(const query::Calibration& calibration, format::EpochEntry* e
   entry->own_queries = calibration.own_queries;
   entry->steps.clear();
   for (const query::CalibrationStep& step : calibration.steps) {
-    entry->steps.push_back({step.effort.margin, step.effort.probes_max, step.effort.coarse_errors,
-                            step.effort.fine_errors, step.recall_lower});
+    const query::Effort& effort = step.effort;
+    if (!std::isfinite(effort.margin) || entry->steps.size() == format::kCalibrationStepsMax) {
+      continue;  // of vectors at the edge of float; the next step proves as much
+    }
+    entry->steps.push_back({effort.margin, effort.probes_max, effort.coarse_errors,
+                            effort.fine_errors, step.recall_lower});
   }
 }
 

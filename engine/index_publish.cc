@@ -225,6 +225,10 @@ Status DatabaseImpl::PublishBuild(const BuildPlan& plan, const IndexBuilder& bui
   if (column->epoch != nullptr) next.epochs.push_back(column->epoch->entry());
   std::sort(next.epochs.begin(), next.epochs.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
+  next.generation = manifest_->generation + 1;
+  // What a build computed must never make a manifest that no open accepts.
+  VDB_RETURN_IF_ERROR(
+      format::DecodeManifest(format::EncodeManifest(next), "index build").status());
   VDB_RETURN_IF_ERROR(Publish(std::move(next)));  // it syncs the name of epochs/ with its own
 
   auto view = std::make_shared<View>(*view_);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/database_impl.h"
+#include "engine/index_stats.h"
 #include "format/checksum.h"
 #include "format/frame.h"
 #include "format/metadata.h"
@@ -463,6 +464,11 @@ StatusOr<VerifyReport> DatabaseImpl::Verify(const ProgressCallback& progress) co
   verifier.CheckManifests();
   verifier.CheckLedger();
   VDB_RETURN_IF_ERROR(verifier.CheckSegments());
+  VerifyIndexes(fs(), path_, *view, &verifier.report(),
+                [&verifier](const std::string& file, const std::string& where,
+                            const std::string& message) {
+                  verifier.Problem(file, where, message);
+                });
   VDB_RETURN_IF_ERROR(verifier.CheckDocuments());
   return std::move(verifier.report());
 }
