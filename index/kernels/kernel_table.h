@@ -46,9 +46,9 @@ struct Kernels {
   /// Index of the first element that is not finite, or `count`.
   size_t (*find_not_finite)(const float* values, size_t count);
 
-  // --- codes (index/codes.h, format/index_layout.h). D, here `padded`, is a multiple of 64. Results
-  // are equal at every level, bit for bit: integers are sums, floats follow the operations given,
-  // each rounded once, fma fused. ---
+  // --- codes (index/codes.h, format/index_layout.h). D, here `padded`, is a multiple of 64.
+  // Results are equal at every level, bit for bit (any NaN equals any other): integers are sums,
+  // floats follow the operations given, each rounded once, fma fused. ---
 
   /// In place, unnormalised Walsh-Hadamard transform of values[0, n), n a power of two >= 64: for
   /// h = 1, 2, 4 .. n/2, for each pair (i, i + h) with bit h of i clear: (a, b) -> (a + b, a - b).
