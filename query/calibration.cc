@@ -20,14 +20,17 @@ namespace {
 constexpr size_t kKs = std::size(kCalibrationKs);
 constexpr double kConfidence = 1.645;  // one-sided 95 % of a normal mean
 
+constexpr float kSaturated = 0.998f;
+// Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
+constexpr size_t kStoredRowsMax = 128;
+
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes are.
 struct Rung {
   double covered;
   float coarse_errors, fine_errors;
 };
 constexpr std::array kRungs = {
-    Rung{0.50, 1.5f, 2.0f},  Rung{0.60, 1.5f, 2.0f},  Rung{0.70, 1.6f, 2.2f},
-    Rung{0.78, 1.6f, 2.2f},  Rung{0.84, 1.7f, 2.3f},  Rung{0.88, 1.7f, 2.3f},
+    Rung{0.70, 1.6f, 2.2f},  Rung{0.80, 1.6f, 2.2f},  Rung{0.87, 1.7f, 2.3f},
     Rung{0.91, 1.8f, 2.4f},  Rung{0.935, 1.8f, 2.4f}, Rung{0.955, 1.9f, 2.5f},
     Rung{0.97, 2.0f, 2.6f},  Rung{0.98, 2.1f, 2.7f},  Rung{0.987, 2.2f, 2.8f},
     Rung{0.993, 2.4f, 3.0f}, Rung{0.997, 2.6f, 3.2f}, Rung{0.999, 3.0f, 3.5f},
@@ -47,13 +50,14 @@ class Calibrator {
     return Status::Cancelled("calibration: cancelled by the caller");
   }
   void DropSelf(size_t query, std::vector<RowHit>* hits) const;
-  Status FindTruth();
+  Status FindTruth(size_t first, size_t stride);
   Status AddMovedTwins();
   MatrixView Queries() const {
     return {queries_.data(), queries_.size() / input_.search.dimension, input_.search.dimension};
   }
+  std::optional<uint32_t> ListOf(const RowHit& hit) const;
   Status FindMargins();
-  StatusOr<std::vector<float>> Measure(const Effort& effort);
+  StatusOr<std::vector<float>> Measure(const Effort& effort, const std::vector<float>& before);
   double LowerBound(const std::vector<double>& recalls) const;
 
   const CalibrateInput& input_;
@@ -69,15 +73,25 @@ void Calibrator::DropSelf(size_t query, std::vector<RowHit>* hits) const {
   std::erase_if(*hits, [&](const RowHit& h) { return h.docno == selves_[query]; });
 }
 
-Status Calibrator::FindTruth() {
+// Fills in truth_ from query `first` on, each `stride`-th one.
+Status Calibrator::FindTruth(size_t first, size_t stride) {
+  const size_t dimension = input_.search.dimension;
+  truth_.resize(Queries().row_count);
+  std::vector<float> some;
+  for (size_t q = first; q < truth_.size(); q += stride) {
+    const VectorView query = Queries().row(q);
+    some.insert(some.end(), query.begin(), query.end());
+  }
   ListSearchInput search = input_.search;
   search.exact = true;
   search.explain = false;
-  search.queries = Queries();
+  search.queries = {some.data(), some.size() / dimension, dimension};
   search.k = kCalibrationKs[kKs - 1] + (selves_.empty() ? 0 : 1);
   VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
-  truth_ = std::move(found.hits);
-  for (size_t q = 0; q < truth_.size(); ++q) DropSelf(q, &truth_[q]);
+  for (size_t i = 0; i < found.hits.size(); ++i) {
+    truth_[first + i * stride] = std::move(found.hits[i]);
+    DropSelf(first + i * stride, &truth_[first + i * stride]);
+  }
   return Status::Ok();
 }
 
@@ -115,7 +129,22 @@ Status Calibrator::AddMovedTwins() {
   }
   queries_ = std::move(both);
   selves_ = std::move(selves);
+  std::vector<std::vector<RowHit>> truth(selves_.size());
+  for (size_t q = 0; q < truth_.size(); ++q) truth[2 * q] = std::move(truth_[q]);
+  truth_ = std::move(truth);
   return Status::Ok();
+}
+
+// The list of an indexed row; nothing for others.
+std::optional<uint32_t> Calibrator::ListOf(const RowHit& hit) const {
+  const ListSearchInput& search = input_.search;
+  if (hit.segment >= search.indexed.size()) return std::nullopt;
+  const index::InvertedLists& lists = *search.indexed[hit.segment].lists;
+  if (hit.row >= lists.loose_begin()) return std::nullopt;
+  const uint32_t* begins = lists.row_begins();
+  const uint32_t* past = begins + search.codebook->list_count() + 1;
+  return static_cast<uint32_t>(std::upper_bound(begins, past, static_cast<uint32_t>(hit.row)) -
+                               begins - 1);
 }
 
 // The margin that each true neighbour's list has for the query, given the true k-th key.
@@ -125,24 +154,31 @@ Status Calibrator::FindMargins() {
   const double error = index::ScreenErrorBound(search.dimension);
   std::vector<float> unit(search.dimension);
   ProbeQuery probe(codebook, search.metric, kernels_);
+  std::vector<index::ListKey> keys(codebook.list_count());
+  std::vector<uint32_t> order(codebook.list_count()), rank(codebook.list_count());
   for (size_t q = 0; q < truth_.size(); ++q) {
     VDB_ASSIGN_OR_RETURN(const ScreenQuery query,
                          MakeScreenQuery(kernels_, Queries().row(q).data(), search.dimension, error,
                                          unit.data()));
     probe.Prepare(query);
+    for (uint32_t list = 0; list < codebook.list_count(); ++list) {
+      keys[list] = probe.KeyOfList(list);
+      order[list] = list;
+    }
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      return search.metric == Metric::kDot ? keys[a].key > keys[b].key
+                                           : keys[a].distance < keys[b].distance;
+    });
+    for (uint32_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
+    const ListMargin margin = {&codebook, search.metric,
+                               search.metric == Metric::kDot ? probe.coded().p_length()
+                                                             : keys[order[0]].distance};
     const size_t k = std::min<size_t>(truth_[q].size(), 10);
     for (size_t i = 0; i < k; ++i) {
-      const RowHit& hit = truth_[q][i];
-      if (hit.segment >= search.indexed.size()) continue;
-      const index::InvertedLists& lists = *search.indexed[hit.segment].lists;
-      if (hit.row >= lists.loose_begin()) continue;
-      const uint32_t* begins = lists.row_begins();
-      const auto list = static_cast<uint32_t>(
-          std::upper_bound(begins, begins + codebook.list_count() + 1,
-                           static_cast<uint32_t>(hit.row)) - begins - 1);
-      margins_.push_back(ListMargin(codebook, search.metric, probe.coded().p_length(), list,
-                                    probe.KeyOfList(list),
-                                    probe.KeyOfScore(truth_[q][k - 1].score)));
+      const std::optional<uint32_t> list = ListOf(truth_[q][i]);
+      if (!list) continue;
+      margins_.push_back(margin.Of(*list, keys[*list], rank[*list],
+                                   probe.KeyOfScore(truth_[q][k - 1].score)));
     }
   }
   std::sort(margins_.begin(), margins_.end());
@@ -170,9 +206,14 @@ double Calibrator::LowerBound(const std::vector<double>& recalls) const {
   return std::max(0.0, worst);
 }
 
-StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort) {
+StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
+                                                 const std::vector<float>& before) {
   std::vector<float> bounds;
   for (const uint32_t k : kCalibrationKs) {
+    if (!before.empty() && before[bounds.size()] >= kSaturated) {  // it can hardly rise further
+      bounds.push_back(before[bounds.size()]);
+      continue;
+    }
     VDB_RETURN_IF_ERROR(GoOn());
     ListSearchInput search = input_.search;
     search.exact = false;
@@ -204,13 +245,18 @@ StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort) {
 
 StatusOr<Calibration> Calibrator::Run() {
   const MatrixView given = input_.search.queries;
-  queries_.assign(given.data, given.data + given.row_count * given.dimension);
-  selves_.assign(input_.self_docnos.begin(), input_.self_docnos.end());
-  VDB_RETURN_IF_ERROR(FindTruth());
+  const size_t count =
+      input_.self_docnos.empty() ? given.row_count : std::min(given.row_count, kStoredRowsMax);
+  queries_.assign(given.data, given.data + count * given.dimension);
+  if (!input_.self_docnos.empty()) {
+    selves_.assign(input_.self_docnos.begin(),
+                   input_.self_docnos.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  VDB_RETURN_IF_ERROR(FindTruth(0, 1));
   if (!selves_.empty()) {
     VDB_RETURN_IF_ERROR(AddMovedTwins());
     VDB_RETURN_IF_ERROR(GoOn());
-    VDB_RETURN_IF_ERROR(FindTruth());
+    VDB_RETURN_IF_ERROR(FindTruth(1, 2));
   }
   VDB_RETURN_IF_ERROR(GoOn());
   VDB_RETURN_IF_ERROR(FindMargins());
@@ -223,7 +269,9 @@ StatusOr<Calibration> Calibrator::Run() {
     const auto at = static_cast<size_t>(rung.covered * static_cast<double>(margins_.size() - 1));
     CalibrationStep step;
     step.effort = {static_cast<float>(margins_[at]), 0, rung.coarse_errors, rung.fine_errors};
-    VDB_ASSIGN_OR_RETURN(step.recall_lower, Measure(step.effort));
+    const auto before = calibration.steps.empty() ? std::vector<float>()
+                                                  : calibration.steps.back().recall_lower;
+    VDB_ASSIGN_OR_RETURN(step.recall_lower, Measure(step.effort, before));
     // Sampling noise must not make a wider step look worse.
     if (!calibration.steps.empty()) {
       for (size_t i = 0; i < kKs; ++i) {

@@ -10,6 +10,7 @@
 namespace vdb::query {
 namespace {
 
+constexpr float kNotThere = -std::numeric_limits<float>::infinity();  // a list ranked already
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 
 // Standard error of a coarse key over factor * |p - c|: the sine of the angle between a residual and
@@ -18,7 +19,7 @@ constexpr double kCoarseError = 0.603;
 
 // Lists whose centroids are scored in float32 at first, and as a multiple of the probes wanted: the
 // coarse order is good to a few places only.
-constexpr size_t kRankedMin = 24;
+constexpr size_t kRankedMin = 32;
 constexpr size_t kRankedPerProbe = 3;
 
 // Margins rise with the distance, but for how wide a list is: after so many beyond the limit there
@@ -56,7 +57,7 @@ ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels
       probe_(codebook_, input.metric, kernels) {
   const size_t blocks = (codebook_.list_count() + 63) / 64;
   list_keys_.resize(blocks * 64);
-  list_order_.resize(codebook_.list_count());
+  chosen_.resize(codebook_.list_count());
 }
 
 Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
@@ -86,9 +87,11 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
                                                    codebook_.list_count());
   const double margin = static_cast<double>(input_.effort.margin);
   size_t skipped_in_a_row = 0;
-  for (size_t i = 0; i < probes_max && *whole; ++i) {
+  for (size_t i = 0; i < codebook_.list_count() && *whole; ++i) {
+    if (i >= probes_max && threshold_ > kNone) break;  // never fewer than k hits
     if (i == ranked_.size()) RankMore();
-    if (threshold_ > kNone && Margin(ranked_[i]) > margin) {
+    if (i == ranked_.size()) break;
+    if (threshold_ > kNone && Margin(i) > margin) {
       ++counts_.lists_skipped;
       if (++skipped_in_a_row == kSkippedMax) break;
       continue;
@@ -128,42 +131,46 @@ void ListProbe::Rank(SearchExplain*) {
   if (input_.metric == Metric::kCosine) {
     for (uint32_t i = 0; i < lists; ++i) list_keys_[i] -= codebook_.half_squared(i);
   }
-  for (uint32_t i = 0; i < lists; ++i) list_order_[i] = i;
+  std::fill(list_keys_.begin() + lists, list_keys_.end(), kNotThere);
   ranked_.clear();
-  refined_ = 0;
   RankMore();
 }
 
 // Scores the next lists of the coarse order in float32 and sorts them behind those already ranked.
 void ListProbe::RankMore() {
-  const size_t lists = list_order_.size();
-  const size_t wanted = input_.effort.probes_max == 0 ? kRankedMin : input_.effort.probes_max;
-  const size_t step = std::max({kRankedMin, kRankedPerProbe * wanted, refined_});
-  const size_t past = std::min(lists, refined_ + step);
-  const auto better = [this](uint32_t a, uint32_t b) {
-    return list_keys_[a] != list_keys_[b] ? list_keys_[a] > list_keys_[b] : a < b;
-  };
-  if (past < lists) {
-    std::nth_element(list_order_.begin() + static_cast<std::ptrdiff_t>(refined_),
-                     list_order_.begin() + static_cast<std::ptrdiff_t>(past), list_order_.end(),
-                     better);
+  const size_t lists = codebook_.list_count();
+  const size_t left = lists - ranked_.size();
+  const size_t wanted = input_.effort.probes_max == 0 ? 0 : input_.effort.probes_max;
+  const size_t step =
+      std::min(left, std::max({kRankedMin, kRankedPerProbe * wanted, ranked_.size()}));
+  float least = std::numeric_limits<float>::lowest();
+  if (step < left) {
+    key_order_.assign(list_keys_.begin(), list_keys_.begin() + static_cast<std::ptrdiff_t>(lists));
+    std::nth_element(key_order_.begin(), key_order_.begin() + static_cast<std::ptrdiff_t>(step - 1),
+                     key_order_.end(), std::greater<>());
+    least = key_order_[step - 1];
   }
-  for (size_t i = refined_; i < past; ++i) {
-    const uint32_t list = list_order_[i];
+  const size_t first = ranked_.size();
+  const size_t found = kernels_.find_at_least(list_keys_.data(), lists, least, chosen_.data());
+  for (size_t i = 0; i < found; ++i) {
+    const uint32_t list = chosen_[i];
+    if (!(list_keys_[list] > kNotThere)) continue;  // ranked already
+    list_keys_[list] = kNotThere;
     const index::ListKey key = probe_.KeyOfList(list);
     const double order = input_.metric == Metric::kDot ? key.key : -key.distance;
     ranked_.push_back({order, key, list});
   }
-  std::sort(ranked_.begin() + static_cast<std::ptrdiff_t>(refined_), ranked_.end(),
+  std::sort(ranked_.begin() + static_cast<std::ptrdiff_t>(first), ranked_.end(),
             [](const Ranked& a, const Ranked& b) {
               return a.order != b.order ? a.order > b.order : a.list < b.list;
             });
-  refined_ = past;
 }
 
-double ListProbe::Margin(const Ranked& ranked) const {
-  return ListMargin(codebook_, input_.metric, probe_.coded().p_length(), ranked.list, ranked.key,
-                    threshold_);
+double ListProbe::Margin(size_t rank) const {
+  const double reach = input_.metric == Metric::kDot ? probe_.coded().p_length()
+                                                     : ranked_[0].key.distance;
+  const ListMargin margin = {&codebook_, input_.metric, reach};
+  return margin.Of(ranked_[rank].list, ranked_[rank].key, rank, threshold_);
 }
 
 void ListProbe::PrefetchList(uint32_t list) const {

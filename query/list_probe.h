@@ -2,10 +2,9 @@
 //
 // Rank the lists by their centroids (coarse codes of all of them, float32 for the best), then probe
 // from the nearest on. A list is skipped if its margin
-//     z = (k-th key so far - list key + drop) / (rho * reach)
-// exceeds the effort's: rho is the list's root mean square residual, reach = |p - c| (dot: |p|), drop
-// = rho^2 / 2 under L2, so z says how many residual lengths a row must exceed its centroid. In a
-// list, blocks of coarse codes give keys; rows whose key plus `coarse_errors` standard errors
+//     z = (k-th key so far - list key + drop) / (rho * reach) + 0.09 ln(rank + 1)
+// exceeds the effort's: rho is the list's root mean square residual, reach the distance of the nearest
+// list (dot: |p|), drop = rho^2 / 2 under L2, rank its place in the order (ListMargin). In a list, blocks of coarse codes give keys; rows whose key plus `coarse_errors` standard errors
 // reaches the k-th lower bound are refined with fine codes; what then still may enter is reranked on
 // its float32 row, best first.
 //
@@ -44,7 +43,7 @@ class ListProbe {
 
   void Rank(SearchExplain* explain);
   void RankMore();
-  double Margin(const Ranked& ranked) const;
+  double Margin(size_t rank) const;
   Status ProbeList(const Ranked& ranked, bool* whole);
   Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
   Status ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block, uint64_t first,
@@ -65,9 +64,9 @@ class ListProbe {
   size_t k_ = 0;
 
   std::vector<float> list_keys_;      // [lists, rounded up to blocks] coarse keys of the centroids
-  std::vector<uint32_t> list_order_;  // lists by coarse key; [0, refined) are in ranked_
+  std::vector<float> key_order_;      // scratch for the choice of the best
+  std::vector<uint32_t> chosen_;      // lists
   std::vector<Ranked> ranked_;
-  size_t refined_ = 0;
   std::vector<double> lower_;         // heap of the k best lower bounds, the worst in front
   double threshold_ = 0;              // lower_'s worst once there are k, else -infinity
   std::vector<Candidate> candidates_;

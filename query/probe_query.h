@@ -41,9 +41,15 @@ class ProbeQuery {
   double key_per_score_ = 1;
 };
 
-/// z: how many residual lengths (rho) a row of the list must exceed its centroid by to reach
-/// `threshold`. See list_probe.h.
-double ListMargin(const index::Codebook& codebook, Metric metric, double p_length, uint32_t list,
-                  const index::ListKey& key, double threshold);
+/// How unlikely a list is to hold a row that reaches `threshold`: the residual lengths (rho) by which
+/// such a row must exceed the centroid towards the query, plus a term that grows with the list's
+/// rank, for a query has few near lists and many far ones. See list_probe.h.
+struct ListMargin {
+  const index::Codebook* codebook = nullptr;
+  Metric metric = Metric::kCosine;
+  double reach = 0;  ///< the distance of the nearest list (dot: |p|)
+
+  double Of(uint32_t list, const index::ListKey& key, size_t rank, double threshold) const;
+};
 
 }  // namespace vdb::query
