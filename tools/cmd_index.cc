@@ -56,9 +56,12 @@ std::string BuildJson(const ColumnStats& column, const IndexReport& report) {
 
 std::string BuildText(const IndexArgs& args, const ColumnStats& column,
                       const IndexReport& report) {
+  if (report.epoch_id == 0) return "no vectors in " + Name(args, column) + ": nothing to index\n";
+  const char* how = report.trained          ? ", newly trained\n"
+                    : report.row_count == 0 ? ", kept; no new rows\n"
+                                            : ", kept; new rows taken in\n";
   std::string text = "built the index of " + Name(args, column) + ": epoch " +
-                     std::to_string(report.epoch_id) +
-                     (report.trained ? ", newly trained\n" : ", kept; new rows added\n");
+                     std::to_string(report.epoch_id) + how;
   text += "  lists           " + std::to_string(report.list_count) + "\n";
   text += "  rows written    " + std::to_string(report.row_count) + " in " +
           std::to_string(report.segment_count) + " segments\n";
@@ -69,9 +72,8 @@ std::string BuildText(const IndexArgs& args, const ColumnStats& column,
                  "calibrate %.2f\n",
                  report.train_ms / 1e3, report.assign_ms / 1e3, report.write_ms / 1e3,
                  report.sync_ms / 1e3, report.calibrate_ms / 1e3);
-  text += "  recalls proven  " + RecallsText(report.recalls_proven) +
-          " (beyond them searches are exact)\n";
-  return text;
+  return text + "  recalls proven  " + RecallsText(report.recalls_proven) +
+         " (beyond them searches are exact)\n";
 }
 
 StatusOr<IndexReport> Build(Collection& collection, const IndexArgs& args,

@@ -39,7 +39,7 @@ class IndexTest : public ToolTest {
   }
   void Import(size_t count = kRowCount) {
     Ok({"import", db(), "c", WriteFile("x.fvecs", Fvecs(ClusteredRows(count, kDimension, 1))),
-        "--batch-rows", "100000"});
+        "--batch-rows", "100000", "--json"});
   }
   std::string Queries(size_t count = 40) {
     return WriteFile("q.fvecs", Fvecs(ClusteredRows(count, kDimension, 2)));
@@ -125,6 +125,29 @@ TEST_F(IndexTest, NamesWhatIsMissing) {
   for (const char* command : {"build", "drop", "stats"}) {
     Fails({"index", command, db(), "bare"}, {"'bare'", "default column", "--column"});
   }
+}
+
+TEST_F(IndexTest, ColumnsThatAreAlmostEmpty) {
+  Ok({"put", db(), "c", "k", "--vector", "v=1,0"});
+  Ok({"delete", db(), "c", "k"});
+  EXPECT_EQ(Ok({"index", "build", db(), "c"}), "no vectors in c, column v: nothing to index\n");
+  EXPECT_EQ(Field(Ok({"index", "build", db(), "c", "--json"}), "epoch"), "0");
+  Fails({"recall", db(), "c"}, {"no index"});
+  Ok({"put", db(), "c", "k", "--vector", "v=1,0"});
+  Ok({"index", "build", db(), "c"});
+  Fails({"recall", db(), "c"}, {"at least 2 vectors", "found 1"});
+}
+
+TEST_F(IndexTest, ManyRowsOutsideTheIndexAskForABuild) {
+  Import(1000);
+  Ok({"index", "build", db(), "c", "--nlist", "8"});
+  Import(1500);
+  const Strings stats{"index", "stats", db(), "c", "--json"};
+  EXPECT_EQ(Field(Ok(stats), "stale"), "true");
+  EXPECT_EQ(Field(Ok(stats), "next"), "[\"vdbtool index build " + db() + " c\"]");
+  EXPECT_NE(Ok({"index", "stats", db(), "c"}).find("\n  advice  "), std::string::npos);
+  Ok({"index", "build", db(), "c"});
+  EXPECT_EQ(Field(Ok(stats), "next"), "[]");
 }
 
 TEST_F(IndexTest, BuildRefusesQueriesThatDoNotFit) {
