@@ -1,11 +1,11 @@
-// Reads: documents, search, counts and figures, all on one view.
+// Reads: documents, counts and figures, all on one view.
 #include <cmath>
 
 #include "engine/database_impl.h"
+#include "engine/index_stats.h"
 #include "format/metadata.h"
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
-#include "query/exact_search.h"
 #include "vdb/json_text.h"
 #include "vdb/version.h"
 
@@ -35,52 +35,6 @@ StatusOr<StoredVector> ReadRow(const RowAddress& at) {
   const uint32_t dimension = segment.identity().dimension;
   const float* row = segment.rows() + at.row * dimension;
   return StoredVector{{row, row + dimension}, segment.records()[at.row].norm};
-}
-
-Status CheckQueries(const format::ColumnEntry& column, MatrixView queries,
-                    const index::Kernels& kernels) {
-  const std::string where = "search in column '" + column.name + "': ";
-  if (queries.row_count > 0 && queries.dimension != column.dimension) {
-    return Status::InvalidArgument(where + "expected queries of dimension " +
-                                   std::to_string(column.dimension) + ", found " +
-                                   std::to_string(queries.dimension));
-  }
-  for (size_t i = 0; i < queries.row_count; ++i) {
-    const float* query = queries.row(i).data();
-    const size_t bad = kernels.find_not_finite(query, queries.dimension);
-    if (bad != queries.dimension) {
-      return Status::InvalidArgument(where + "query " + std::to_string(i) +
-                                     " is not finite at position " + std::to_string(bad));
-    }
-    if (column.metric == Metric::kCosine &&
-        kernels.sum_squares(query, queries.dimension) == 0) {
-      return Status::InvalidArgument(where + "query " + std::to_string(i) +
-                                     " is zero, and has no cosine to anything");
-    }
-  }
-  return Status::Ok();
-}
-
-StatusOr<const format::ColumnEntry*> ColumnToSearch(const format::CollectionEntry& collection,
-                                                    const std::string& name) {
-  const format::ColumnEntry* column = nullptr;
-  if (!name.empty()) {
-    column = format::FindColumn(collection, name);
-    if (column == nullptr) {
-      return Status::NotFound("collection '" + collection.name + "' has no column '" + name +
-                              "'; `vdbtool list` shows its columns");
-    }
-    return column;
-  }
-  for (const format::ColumnEntry& candidate : collection.columns) {
-    if (candidate.id == collection.default_column) column = &candidate;
-  }
-  if (column == nullptr) {
-    return Status::FailedPrecondition("collection '" + collection.name +
-                                      "' has no default column; name one, or set it "
-                                      "(SetDefaultColumn, `vdbtool column default`)");
-  }
-  return column;
 }
 
 }  // namespace
@@ -146,48 +100,6 @@ StatusOr<std::optional<Document>> DatabaseImpl::Get(const View& view,
   return std::optional<Document>(std::move(document));
 }
 
-StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
-                                            const format::CollectionEntry& collection,
-                                            MatrixView queries,
-                                            const SearchOptions& options) const {
-  VDB_ASSIGN_OR_RETURN(const index::Kernels* kernels, index::ActiveKernels());
-  VDB_ASSIGN_OR_RETURN(const format::ColumnEntry* column,
-                       ColumnToSearch(collection, options.column));
-  VDB_RETURN_IF_ERROR(CheckQueries(*column, queries, *kernels));
-  std::vector<query::ScanSegment> segments;
-  const ColumnView* column_view = view.FindColumn(column->id);
-  if (column_view != nullptr) {
-    for (const SegmentView& segment : column_view->segments) {
-      segments.push_back({segment.segment->rows(), segment.segment->records(), segment.mark.rows,
-                          segment.mask.get()});
-    }
-  }
-  query::ExactSearchInput input;
-  input.segments = segments;
-  input.dimension = column->dimension;
-  input.metric = column->metric;
-  input.queries = queries;
-  input.k = options.k;
-  input.thread_count = options.thread_count;
-  VDB_ASSIGN_OR_RETURN(const auto found, query::ExactSearch(input));
-
-  SearchResult result;
-  result.batch_number = view.batch;
-  result.answers.resize(found.size());
-  for (size_t q = 0; q < found.size(); ++q) {
-    Answer& answer = result.answers[q];
-    answer.exact = true;
-    answer.hits.reserve(found[q].size());
-    for (const query::RowHit& hit : found[q]) {
-      const SegmentView& segment = column_view->segments[hit.segment];
-      VDB_RETURN_IF_ERROR(segment.segment->CheckRow(hit.row, segment.mark.key_bytes));
-      answer.hits.push_back(
-          {std::string(segment.segment->KeyOf(hit.row, segment.mark.key_bytes)), hit.score});
-    }
-  }
-  return result;
-}
-
 StatusOr<format::CountsRecord> DatabaseImpl::ReadCounts(const View& view,
                                                         uint32_t collection_id) const {
   VDB_ASSIGN_OR_RETURN(const auto value,
@@ -215,6 +127,16 @@ StatusOr<CollectionStats> DatabaseImpl::Stats(const View& view,
         figures.segment_bytes += format::RowsFileBytes(segment.mark.rows, column.dimension) +
                                  format::RecordsFileBytes(segment.mark.rows) +
                                  format::KeysFileBytes(segment.mark.key_bytes);
+      }
+      if (view_of->epoch != nullptr) {
+        figures.index = IndexStatsOf(*view_of);
+        const std::lock_guard lock(shadow_.mutex);
+        const auto observed = shadow_.recalls.find(column.id);
+        if (observed != shadow_.recalls.end()) {
+          figures.index->shadow_query_count = observed->second.queries;
+          figures.index->shadow_recall =
+              observed->second.sum / static_cast<double>(observed->second.queries);
+        }
       }
     }
     stats.columns.push_back(std::move(figures));
