@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 class FlippedBytesTest : public EngineTest {
  protected:
-  // Sealed and open segments, one with an order file, masks, tombstones, two columns, bodies.
+  // Sealed and open segments, some indexed, order files, masks, tombstones, two columns, bodies.
   void Fill() {
     options_.segment_rows_max = 12;
     options_.tombstones_max = 4;
@@ -25,6 +25,10 @@ class FlippedBytesTest : public EngineTest {
       VDB_ASSERT_OK(docs.SetVector("key" + std::to_string(i), "w", std::vector<float>{1, 2, 3}));
     }
     for (int i = 0; i < 30; i += 5) VDB_ASSERT_OK(docs.Delete("key" + std::to_string(i)));
+    const std::vector<float> queries = {1, 1, 9, 1, 20, 1};
+    VDB_ASSERT_OK(docs.BuildIndex({.list_count = 3, .queries = {queries.data(), 3, 2}}));
+    VDB_ASSERT_OK(docs.Delete("key11"));
+    for (int i = 0; i < 4; ++i) VDB_ASSERT_OK(Put(docs, "late" + std::to_string(i), {0.5f, 2}));
   }
   std::string Read(const fs::path& path) const {
     std::ifstream in(path, std::ios::binary);
