@@ -205,7 +205,8 @@ const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_vie
 
 namespace {
 
-// None is no field at all: a manifest without epochs has the bytes that it had before there were any.
+// None is no field at all: a manifest without epochs has the bytes that it had before there were
+// any.
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Epoch>>> WriteEpochs(
     const Manifest& m, flatbuffers::FlatBufferBuilder* b) {
   if (m.epochs.empty()) return 0;

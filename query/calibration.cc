@@ -23,8 +23,10 @@ constexpr double kConfidence = 1.645;  // one-sided 95 % of a normal mean
 constexpr float kSaturated = 0.998f;
 // Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
 constexpr size_t kStoredRowsMax = 128;
+constexpr size_t kCallerQueriesMax = 1000;
 
-// Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes are.
+// Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
+// are.
 struct Rung {
   double covered;
   float coarse_errors, fine_errors;
@@ -245,12 +247,13 @@ StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
 
 StatusOr<Calibration> Calibrator::Run() {
   const MatrixView given = input_.search.queries;
-  const size_t count =
-      input_.self_docnos.empty() ? given.row_count : std::min(given.row_count, kStoredRowsMax);
-  queries_.assign(given.data, given.data + count * given.dimension);
-  if (!input_.self_docnos.empty()) {
-    selves_.assign(input_.self_docnos.begin(),
-                   input_.self_docnos.begin() + static_cast<std::ptrdiff_t>(count));
+  const bool stored = !input_.self_docnos.empty();
+  const size_t count = std::min(given.row_count, stored ? kStoredRowsMax : kCallerQueriesMax);
+  for (size_t i = 0; i < count; ++i) {  // spread evenly over those given
+    const size_t from = i * given.row_count / count;
+    const VectorView query = given.row(from);
+    queries_.insert(queries_.end(), query.begin(), query.end());
+    if (stored) selves_.push_back(input_.self_docnos[from]);
   }
   VDB_RETURN_IF_ERROR(FindTruth(0, 1));
   if (!selves_.empty()) {

@@ -2,8 +2,8 @@
 //
 // Sample queries (the caller's, else stored rows, each left out of its own answer by docno) are
 // answered exactly, then approximately at every step of a ladder of efforts. What is kept per step
-// and k is a lower bound on the mean recall at 95 % confidence. A request takes the least step whose
-// bound reaches its target; a target that no step reaches is answered exactly.
+// and k is a lower bound on the mean recall at 95 % confidence. A request takes the least step
+// whose bound reaches its target; a target that no step reaches is answered exactly.
 #pragma once
 
 #include <cstdint>

@@ -68,6 +68,7 @@ uint64_t RowsOf(const ScanSegment& segment) { return segment.row_count - segment
 struct alignas(64) QueryState {
   ScreenQuery query;
   std::atomic<double> kth_score{kNoScore};  // of `top`; only grows
+  std::atomic<uint64_t> rescored{0};
   std::mutex mutex;
   TopK top;  // guarded by mutex
 };
@@ -209,6 +210,9 @@ StatusOr<std::vector<std::vector<RowHit>>> Scan::TakeAnswer() {
   std::vector<std::vector<RowHit>> answer;
   answer.reserve(states_.size());
   for (QueryState& state : states_) answer.push_back(state.top.TakeSorted());
+  for (size_t q = 0; q < input_.rows_rescored.size(); ++q) {
+    input_.rows_rescored[q] = states_[q].rescored.load();
+  }
   return answer;
 }
 
@@ -352,6 +356,7 @@ Status Scan::RescoreFound(QueryState* state, double kth_score, uint32_t segment,
     VDB_RETURN_IF_ERROR(
         Rescore(*state, kth_score, segment, first + scratch->positions[i], scratch));
   }
+  state->rescored.fetch_add(found, std::memory_order_relaxed);
   if (scratch->hits.empty()) return Status::Ok();
   const std::lock_guard lock(state->mutex);
   for (const RowHit& hit : scratch->hits) state->top.Push(hit);

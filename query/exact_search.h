@@ -69,6 +69,8 @@ struct ExactSearchInput {
   /// Per query a score that k live rows of these segments are known to reach, or -infinity; empty:
   /// not known. Only speeds the search up.
   std::span<const double> kth_scores_known = {};
+  /// Per query how many rows were scored in the documented order; empty: not wanted.
+  std::span<uint64_t> rows_rescored = {};
 };
 
 /// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x (k +

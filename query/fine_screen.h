@@ -1,5 +1,6 @@
-// FineScreen: screens the rows of one indexed segment with the fine codes' rigorous bound, for exact
-// search. The proof is in index/codes.h (Cauchy-Schwarz on the residual) and FineSlack (rounding).
+// FineScreen: screens the rows of one indexed segment with the fine codes' rigorous bound, for
+// exact search. The proof is in index/codes.h (Cauchy-Schwarz on the residual) and FineSlack
+// (rounding).
 #pragma once
 
 #include <span>

@@ -13,8 +13,8 @@ namespace {
 constexpr float kNotThere = -std::numeric_limits<float>::infinity();  // a list ranked already
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 
-// Standard error of a coarse key over factor * |p - c|: the sine of the angle between a residual and
-// its signs, which concentrates at sqrt(1 - 2 / pi).
+// Standard error of a coarse key over factor * |p - c|: the sine of the angle between a residual
+// and its signs, which concentrates at sqrt(1 - 2 / pi).
 constexpr double kCoarseError = 0.603;
 
 // Lists whose centroids are scored in float32 at first, and as a multiple of the probes wanted: the
@@ -29,6 +29,9 @@ constexpr size_t kSkippedMax = 16;
 // Without a threshold, so many of a list's best estimates per hit wanted are refined first: their
 // lower bounds then keep nearly all others out.
 constexpr size_t kFirstPerHit = 3;
+
+// A fine code is fetched so many codes ahead: its cache lines come one after the other else.
+constexpr size_t kFineAhead = 3;
 
 // Float32 rows whose first lines are fetched before they are scored.
 constexpr size_t kRowsAhead = 8;
@@ -183,6 +186,12 @@ void ListProbe::PrefetchList(uint32_t list) const {
   }
 }
 
+void ListProbe::PrefetchFine(uint32_t segment, uint64_t row) const {
+  const index::InvertedLists& lists = *input_.indexed[segment].lists;
+  const uint8_t* fine = lists.FineRows(row, row + 1);
+  if (fine != nullptr) PrefetchBytes(fine, lists.fine_bytes());
+}
+
 Status ListProbe::ProbeList(const Ranked& ranked, bool* whole) {
   ++counts_.lists_probed;
   for (uint32_t s = 0; s < input_.indexed.size() && *whole; ++s) {
@@ -240,12 +249,9 @@ Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_
     }
     return Status::Ok();
   }
-  const index::InvertedLists& lists = *input_.indexed[segment].lists;
   if ((left & (left - 1)) != 0) {  // more than one: let their lines come together
     for (uint64_t rest = left; rest != 0; rest &= rest - 1) {
-      const uint64_t row = first + static_cast<uint64_t>(std::countr_zero(rest));
-      const uint8_t* fine = lists.FineRows(row, row + 1);
-      if (fine != nullptr) PrefetchBytes(fine, lists.fine_bytes());
+      PrefetchFine(segment, first + static_cast<uint64_t>(std::countr_zero(rest)));
     }
   }
   for (; left != 0 && *whole; left &= left - 1) {
@@ -263,6 +269,7 @@ Status ListProbe::RefineFirst(const Ranked& ranked, uint32_t segment, bool* whol
                    estimates_.end(),
                    [](const Estimate& a, const Estimate& b) { return a.key > b.key; });
   for (size_t i = 0; i < best && *whole; ++i) {
+    if (i + kFineAhead < best) PrefetchFine(segment, estimates_[i + kFineAhead].row);
     VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
   }
   // The factor of a row is near rho / (0.8 sqrt(D)); a quarter more is on the safe side.

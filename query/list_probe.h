@@ -3,10 +3,11 @@
 // Rank the lists by their centroids (coarse codes of all of them, float32 for the best), then probe
 // from the nearest on. A list is skipped if its margin
 //     z = (k-th key so far - list key + drop) / (rho * reach) + 0.09 ln(rank + 1)
-// exceeds the effort's: rho is the list's root mean square residual, reach the distance of the nearest
-// list (dot: |p|), drop = rho^2 / 2 under L2, rank its place in the order (ListMargin). In a list, blocks of coarse codes give keys; rows whose key plus `coarse_errors` standard errors
-// reaches the k-th lower bound are refined with fine codes; what then still may enter is reranked on
-// its float32 row, best first.
+// exceeds the effort's: rho is the list's root mean square residual, reach the distance of the
+// nearest list (dot: |p|), drop = rho^2 / 2 under L2, rank its place in the order (ListMargin). In
+// a list, blocks of coarse codes give keys; rows whose key plus `coarse_errors` standard errors
+// reaches the k-th lower bound are refined with fine codes; what then still may enter is reranked
+// on its float32 row, best first.
 //
 // Threads: one object per thread; Search for one query after the other.
 #pragma once
@@ -52,6 +53,7 @@ class ListProbe {
   Status Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole);
   Status Rerank(TopK* top);
   void PrefetchList(uint32_t list) const;
+  void PrefetchFine(uint32_t segment, uint64_t row) const;
   float CoarseBand(const index::ListKey& key) const;
   void AddLowerBound(double lower);
 

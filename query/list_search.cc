@@ -1,6 +1,6 @@
-// See list_search.h. Rows outside the index are searched by ExactSearch for all queries first; their
-// hits are each query's first candidates. Exact searches then run ExactSearch over everything, with
-// the fine codes as screens and an approximate answer's k-th score to start from.
+// See list_search.h. Rows outside the index are searched by ExactSearch for all queries first;
+// their hits are each query's first candidates. Exact searches then run ExactSearch over
+// everything, with the fine codes as screens and an approximate answer's k-th score to start from.
 #include "query/list_search.h"
 
 #include <algorithm>
@@ -44,6 +44,7 @@ class Searcher {
   Status ProbeAll(const Effort& effort, ListSearchResult* result, bool* whole);
   Status ProbeSome(const ListSearchInput& input, std::atomic<size_t>* next,
                    ListSearchResult* result, bool* whole) const;
+  Status ProveAll(ListSearchResult* result);
   Status ScreenAll(const ListSearchResult& seeds, ListSearchResult* result);
   std::vector<ScanSegment> Outside() const;
 
@@ -201,6 +202,8 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
     exact.k = input_.k;
     exact.thread_count = input_.thread_count;
     exact.kth_scores_known = known;
+    std::vector<uint64_t> rescored(input_.explain ? count : 0);
+    exact.rows_rescored = rescored;
     VDB_ASSIGN_OR_RETURN(auto hits, ExactSearchAtLevel(exact, kernels_));
     for (size_t q = 0; q < count; ++q) {
       for (RowHit& hit : hits[q]) {
@@ -208,6 +211,34 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
       }
       result->hits[first + q] = std::move(hits[q]);
     }
+    for (size_t q = 0; q < rescored.size(); ++q) {
+      SearchExplain& explain = result->explains[first + q];
+      explain.rows_reranked += rescored[q];
+      explain.bytes_touched += rescored[q] * input_.dimension * sizeof(float);
+    }
+  }
+  return Status::Ok();
+}
+
+// From approximate answers to exact ones; every list is screened, and every fine code read.
+Status Searcher::ProveAll(ListSearchResult* result) {
+  const auto start = std::chrono::steady_clock::now();
+  ListSearchResult exact;
+  exact.hits.resize(queries_.size());
+  exact.explains = std::move(result->explains);
+  VDB_RETURN_IF_ERROR(ScreenAll(*result, &exact));
+  *result = std::move(exact);
+  uint64_t codes = 0;
+  for (size_t i = 0; i < input_.indexed.size(); ++i) {
+    if (indexed_[i]) codes += input_.indexed[i].lists->loose_begin();
+  }
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+  for (SearchExplain& explain : result->explains) {
+    explain.lists_probed = explain.list_count;
+    explain.lists_skipped = 0;
+    explain.codes_refined += codes;
+    explain.bytes_touched += codes * format::FineRowBytes(input_.codebook->padded());
+    explain.scan_us += took.count() / static_cast<double>(queries_.size());
   }
   return Status::Ok();
 }
@@ -225,17 +256,7 @@ Status Searcher::Run(std::vector<bool> indexed, ListSearchResult* result, bool* 
   Effort effort = input_.effort;
   if (input_.exact) effort = {.probes_max = kFloorProbes, .coarse_errors = 2, .fine_errors = 3};
   VDB_RETURN_IF_ERROR(ProbeAll(effort, result, whole));
-  if (input_.exact && *whole) {
-    const auto start = std::chrono::steady_clock::now();
-    ListSearchResult exact;
-    exact.hits.resize(queries_.size());
-    VDB_RETURN_IF_ERROR(ScreenAll(*result, &exact));
-    result->hits = std::move(exact.hits);
-    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
-    for (SearchExplain& explain : result->explains) {
-      explain.scan_us += took.count() / static_cast<double>(queries_.size());
-    }
-  }
+  if (input_.exact && *whole) VDB_RETURN_IF_ERROR(ProveAll(result));
   for (SearchExplain& explain : result->explains) {
     explain.rows_scanned += outside;
     explain.bytes_touched += outside * input_.dimension * sizeof(float);

@@ -38,10 +38,10 @@ double ProbeQuery::OrderSlack(double centroid_length, double radius) const {
   return metric_ == Metric::kCosine ? order + 0x1.1p-24 * y : order;
 }
 
-// Measured on clustered sets of 200,000 x 768 and 1,000,000 x 128, 512 and 2,048 lists, codes scanned
-// for recall 0.99 with the true threshold: by rank alone 7,500 and 26,900; by residual lengths
-// alone, each over its own distance (the study's z), 22,700 and 32,400; with both terms 4,300 and
-// 14,300. Weights of 0.06 to 0.12 are within 10 % of that.
+// Measured on clustered sets of 200,000 x 768 and 1,000,000 x 128, 512 and 2,048 lists, codes
+// scanned for recall 0.99 with the true threshold: by rank alone 7,500 and 26,900; by residual
+// lengths alone, each over its own distance (the study's z), 22,700 and 32,400; with both terms
+// 4,300 and 14,300. Weights of 0.06 to 0.12 are within 10 % of that.
 double ListMargin::Of(uint32_t list, const index::ListKey& key, size_t rank,
                       double threshold) const {
   constexpr double kTiny = 1e-30;  // lists of equal rows, queries on a centroid

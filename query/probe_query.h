@@ -1,5 +1,5 @@
-// ProbeQuery: one query in the coded space of a column's codebook: its codes, the keys of lists, and
-// how scores and keys translate.
+// ProbeQuery: one query in the coded space of a column's codebook: its codes, the keys of lists,
+// and how scores and keys translate.
 //
 // Threads: one object per thread; const methods from any once it is prepared.
 #pragma once
@@ -41,9 +41,9 @@ class ProbeQuery {
   double key_per_score_ = 1;
 };
 
-/// How unlikely a list is to hold a row that reaches `threshold`: the residual lengths (rho) by which
-/// such a row must exceed the centroid towards the query, plus a term that grows with the list's
-/// rank, for a query has few near lists and many far ones. See list_probe.h.
+/// How unlikely a list is to hold a row that reaches `threshold`: the residual lengths (rho) by
+/// which such a row must exceed the centroid towards the query, plus a term that grows with the
+/// list's rank, for a query has few near lists and many far ones. See list_probe.h.
 struct ListMargin {
   const index::Codebook* codebook = nullptr;
   Metric metric = Metric::kCosine;

@@ -76,8 +76,8 @@ ListFixture::ListFixture(const ListFixtureOptions& options, const std::vector<fl
   for (size_t s = 0; s < options.segment_count; ++s) {
     const size_t first = indexed * s / options.segment_count;
     const size_t past = indexed * (s + 1) / options.segment_count;
-    BuildSegment({order.begin() + static_cast<long>(first), order.begin() + static_cast<long>(past)},
-                 s + 1);
+    const auto at = order.begin();
+    BuildSegment({at + static_cast<long>(first), at + static_cast<long>(past)}, s + 1);
   }
   if (options.unindexed_rows > 0) {
     scans_.StartSegment();
@@ -123,7 +123,8 @@ void ListFixture::BuildSegment(const std::vector<Coded*>& rows, uint64_t segment
 
 void ListFixture::OpenIndex(IndexFile* file) {
   auto lists = index::InvertedLists::Open(
-      {reinterpret_cast<const char*>(file->bytes), file->size}, file->checksum, "test.ivf", nullptr);
+      {reinterpret_cast<const char*>(file->bytes), file->size}, file->checksum, "test.ivf",
+      nullptr);
   ASSERT_TRUE(lists.ok()) << lists.status().ToString();
   file->lists = *lists;
 }
