@@ -188,6 +188,7 @@ Status DatabaseImpl::CommitRound(const Round& round, uint64_t batch_count, bool 
   }
   for (auto& [column, copy] : changed) view->columns[column] = std::move(copy);
   SwapView(std::move(view));
+  WakeIndexer();
   return Status::Ok();
 }
 

@@ -8,7 +8,7 @@
 //
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
-// content_hash.cc, index_publish.cc (building and dropping indexes).
+// content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc.
 #pragma once
 
 #include <atomic>
@@ -180,6 +180,13 @@ class DatabaseImpl final : public storage::RocksWatcher,
   Status PublishSchema(Manifest next);
   void CollectGarbage();
 
+  // index_background.cc
+  void WakeIndexer();
+  void StopIndexer();
+  void AllowIndexer();
+  void IndexerLoop();
+  Status IndexDueColumns();
+
   // index_publish.cc
   struct BuildPlan;
   Status BeginBuild(uint32_t collection_id, const IndexOptions& options, BuildPlan* plan);
@@ -249,6 +256,12 @@ class DatabaseImpl final : public storage::RocksWatcher,
   std::thread flusher_;
   bool flusher_stop_ = false;
   bool unsynced_ = false;
+
+  std::mutex indexer_mutex_;  // the last in the order of locks
+  std::condition_variable indexer_wake_;
+  std::thread indexer_;
+  bool indexer_stop_ = false;
+  bool indexer_due_ = false;
 };
 
 }  // namespace vdb::engine

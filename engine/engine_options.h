@@ -15,6 +15,8 @@ struct EngineOptions {
   size_t write_buffer_bytes = 4u << 20;   // RocksDB memtable; bounds the live WAL
   std::string uuid = {};                  // 32 hex digits for a new database; empty: random
   size_t tombstones_max = 8192;           // more are folded into masks; bounds the work of an open
+  uint64_t indexer_rows_min = 50'000;     // background_index: unindexed rows that call for a build
+  uint32_t indexer_pause_ms = 2000;       // and how long it waits for more of them
 };
 
 /// Database::Open with the engine's own options.

@@ -62,6 +62,7 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
   if (create) VDB_RETURN_IF_ERROR(impl->CreateFiles());
   VDB_RETURN_IF_ERROR(options.user.read_only ? impl->OpenReader() : impl->OpenWriter());
   impl->closed_ = false;
+  impl->WakeIndexer();
   return impl;
 }
 
@@ -403,6 +404,7 @@ std::shared_ptr<const View> DatabaseImpl::TakeLastView() {
 }
 
 Status DatabaseImpl::Close() {
+  StopIndexer();
   std::thread flusher;
   {
     const std::lock_guard lock(flusher_mutex_);
@@ -419,6 +421,7 @@ Status DatabaseImpl::Close() {
       const std::lock_guard flusher_lock(flusher_mutex_);
       flusher_stop_ = false;
     }
+    AllowIndexer();
     if (!read_only() && Refused().ok()) VDB_RETURN_IF_ERROR(MakeDurableLocked());
     return Status::FailedPrecondition("'" + path_ + "': snapshots, iterators or running reads are "
                                       "alive; end them before Close");

@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "tests/engine/engine_fixture.h"
 
@@ -500,6 +501,35 @@ TEST_F(IndexTest, SnapshotsOutliveTheirFiles) {
     VDB_ASSERT_OK(found);
     EXPECT_EQ(found->answers[0].hits[0].key, "k17");
     EXPECT_EQ(docs.Search(VectorView(query), {.k = 200})->answers[0].hits.size(), 199u);
+  }
+  ExpectContents(db);
+}
+
+TEST_F(IndexTest, TheBackgroundThreadTakesRowsIn) {
+  options_.user.background_index = true;
+  options_.indexer_rows_min = 120;
+  options_.indexer_pause_ms = 10;
+  auto db = Open();
+  auto docs = Make(db);
+  const auto wait_for = [&](uint64_t indexed) {
+    for (int i = 0; i < 2000; ++i) {
+      const auto stats = docs.Stats()->columns[0].index;
+      if (stats && stats->indexed_row_count >= indexed) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  };
+  PutSome(docs, "k", 100);  // too few
+  PutSome(docs, "more", 200);
+  EXPECT_TRUE(wait_for(200));
+  PutSome(docs, "again", 300);
+  EXPECT_TRUE(wait_for(450));
+  ExpectContents(db);
+  for (int i = 0; i < 3; ++i) {  // whatever it is doing, Close ends it
+    PutSome(docs, "last" + std::to_string(i), 400);
+    VDB_ASSERT_OK(db.Close());
+    db = Open(false);
+    docs = *db.OpenCollection("docs");
   }
   ExpectContents(db);
 }
