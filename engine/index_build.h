@@ -1,7 +1,7 @@
 // IndexBuilder: the part of an index build that needs no lock. From a view it reads the rows that
-// are not indexed (or all, to train anew), puts them in the order of their lists, and writes them as
-// new sealed segments with index files beside them. Nothing refers to what it wrote until the engine
-// publishes it (index_publish.cc); until then it is garbage.
+// are not indexed (or all, to train anew), puts them in the order of their lists, and writes them
+// as new sealed segments with index files beside them. Nothing refers to what it wrote until the
+// engine publishes it (index_publish.cc); until then it is garbage.
 //
 // Memory: 12 bytes per row, the training sample, and buffers of a few ten MiB.
 // Threads: one caller; its work is spread over IndexOptions::thread_count threads.

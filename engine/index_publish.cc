@@ -1,6 +1,6 @@
-// BuildIndex and DropIndex: the steps of an index build that run under the commit mutex. Between the
-// first (BeginBuild) and the last (PublishBuild) writers go on; what they did to the rows that were
-// rewritten meanwhile can only be deleting them, and is carried over.
+// BuildIndex and DropIndex: the steps of an index build that run under the commit mutex. Between
+// the first (BeginBuild) and the last (PublishBuild) writers go on; what they did to the rows that
+// were rewritten meanwhile can only be deleting them, and is carried over.
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -301,7 +301,8 @@ void DatabaseImpl::AttachIndexes(View* view) const {
   for (const auto& entry : manifest.segments) entries[entry.id] = &entry;
   const auto warn = [this](const Status& status) {
     if (status.ok()) return;
-    Log(LogLevel::kWarning, status.message() + "; searches do without it, BuildIndex makes it anew");
+    Log(LogLevel::kWarning,
+        status.message() + "; searches do without it, BuildIndex makes it anew");
   };
   for (const format::EpochEntry& epoch : manifest.epochs) {
     const auto found = view->columns.find(epoch.column_id);

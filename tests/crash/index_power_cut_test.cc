@@ -1,5 +1,5 @@
-// Power cuts at every operation of an index build, with writes in the middle of it, and of an update
-// and a drop after it. Whatever the cut left, the documents are those of a prefix of the steps, the
+// Power cuts at every operation of an index build, with writes in the middle of it, and of an
+// update and a drop after it; and disks that fail once, or are full, in the middle of a build. Whatever the cut left, the documents are those of a prefix of the steps, the
 // deleted ones stay dead, verify is clean, and more writes go (CheckRecovery).
 #include <gtest/gtest.h>
 
@@ -148,6 +148,61 @@ TEST(IndexPowerCutTest, CutsNoticeAMissingSync) {
   missing("epochs directory", [](const Operation& op) {
     return op.kind == OpKind::kSyncDir && op.path == "db/epochs";
   });
+}
+
+// A disk that fails once, or is full from then on, at operations of a build: a typed error, the same
+// documents, and a build that works when there is room again.
+TEST(IndexPowerCutTest, ADiskThatFailsDuringABuild) {
+  const std::vector<float> queries = {1, 0, 0, 0, 0, 1, 0, 0};
+  const IndexOptions options = {.column = kCosineColumn, .list_count = 3, .thread_count = 1,
+                                .queries = {queries.data(), 2, 4}};
+  size_t first = 0, past = 1, failures = 0;
+  for (size_t at = 0; at < past; at += at < first ? 1 : (LongRun() ? 1 : 5) * Thinning()) {
+    SCOPED_TRACE("operation " + std::to_string(at));
+    ScratchDir root;
+    RecordingFileSystem fs(root.path());
+    Model model;
+    {
+      auto database = engine::OpenDatabase(root / kDatabaseName, SmallOptions(&fs));
+      ASSERT_TRUE(database.ok() && MakeCollection(&*database).ok());
+      auto collection = *database->OpenCollection(kCollection);
+      for (uint64_t i = 0; i < 20; ++i) {
+        const Change put = {Change::Kind::kPut, "k" + std::to_string(i), MakeDocument(i, 10)};
+        Apply(put, &model);
+        ASSERT_TRUE(collection.Write(ToBatch({{put}, true})).ok());
+      }
+      ASSERT_TRUE(collection.Delete("k3").ok());
+      model.erase("k3");
+      const size_t before = fs.size();
+      if (first != 0) {
+        fs.SetHook(at % 2 == 0 ? FullDiskFrom(at)
+                               : FailAt(at, Status::IoError("injected"), /*forever=*/false));
+      }
+      const Status built = collection.BuildIndex(options).status();
+      if (first == 0) {  // the first round only counts
+        ASSERT_TRUE(built.ok()) << built.ToString();
+        first = at = before;
+        past = fs.size();
+        continue;
+      }
+      failures += !built.ok();
+      EXPECT_TRUE(built.ok() || built.code() == StatusCode::kIoError ||
+                  built.code() == StatusCode::kResourceExhausted)
+          << built.ToString();
+      fs.SetHook({});
+      database->Close().IgnoreError("a failed writer stays failed");
+    }
+    auto database = engine::OpenDatabase(root / kDatabaseName, SmallOptions());
+    ASSERT_TRUE(database.ok()) << database.status().ToString();
+    const Status right = CheckModel(*database, model);
+    ASSERT_TRUE(right.ok()) << right.ToString();
+    const Status again = database->OpenCollection(kCollection)->BuildIndex(options).status();
+    ASSERT_TRUE(again.ok()) << again.ToString();
+    const Status still = CheckModel(*database, model);
+    ASSERT_TRUE(still.ok()) << still.ToString();
+  }
+  std::printf("operations %zu to %zu of a build, %zu failures\n", first, past, failures);
+  EXPECT_GT(failures, 5u);
 }
 
 }  // namespace

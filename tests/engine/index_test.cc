@@ -235,7 +235,9 @@ TEST_F(IndexTest, AnUpdateKeepsWhatIsIndexed) {
   VDB_ASSERT_OK(report);
   EXPECT_FALSE(report->trained);
   EXPECT_EQ(report->row_count, 100u);
-  for (const auto& [name, bytes] : before) EXPECT_TRUE(ReadFile(Path() + "/" + name) == bytes) << name;
+  for (const auto& [name, bytes] : before) {
+    EXPECT_TRUE(ReadFile(Path() + "/" + name) == bytes) << name;
+  }
   EXPECT_EQ(StatsOf(db).indexed_row_count, 612u);
   ExpectContents(db);
   // Nothing to do but to calibrate.
