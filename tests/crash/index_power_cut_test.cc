@@ -1,6 +1,7 @@
 // Power cuts at every operation of an index build, with writes in the middle of it, and of an
-// update and a drop after it; and disks that fail once, or are full, in the middle of a build. Whatever the cut left, the documents are those of a prefix of the steps, the
-// deleted ones stay dead, verify is clean, and more writes go (CheckRecovery).
+// update and a drop after it; and disks that fail once, or are full, in the middle of a build.
+// Whatever the cut left, the documents are those of a prefix of the steps, the deleted ones stay
+// dead, verify is clean, and more writes go (CheckRecovery).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -150,8 +151,8 @@ TEST(IndexPowerCutTest, CutsNoticeAMissingSync) {
   });
 }
 
-// A disk that fails once, or is full from then on, at operations of a build: a typed error, the same
-// documents, and a build that works when there is room again.
+// A disk that fails once, or is full from then on, at operations of a build: a typed error, the
+// same documents, and a build that works when there is room again.
 TEST(IndexPowerCutTest, ADiskThatFailsDuringABuild) {
   const std::vector<float> queries = {1, 0, 0, 0, 0, 1, 0, 0};
   const IndexOptions options = {.column = kCosineColumn, .list_count = 3, .thread_count = 1,
