@@ -114,9 +114,10 @@ class Hnsw : public Faiss {
 // Inverted lists, plain or under a refinement by float32.
 class Ivf : public Faiss {
  public:
-  Ivf(std::string shown, const std::string& factory, bool refined)
+  Ivf(std::string shown, const std::string& factory, size_t list_count, bool refined)
       : Faiss(std::move(shown), factory), refined_(refined) {
     for (const size_t probe : kProbes) {
+      if (probe > list_count) break;
       if (!refined) points_.push_back({probe, 0});
       for (const float factor : kRefineFactors) {
         if (refined) points_.push_back({probe, factor});
@@ -164,12 +165,13 @@ size_t ListCount(size_t row_count) {
 }  // namespace
 
 void AddFaiss(size_t row_count, size_t dimension, bool small, Peers* peers) {
-  const std::string ivf = "IVF" + std::to_string(ListCount(row_count));
+  const size_t lists = ListCount(row_count);
+  const std::string ivf = "IVF" + std::to_string(lists);
   peers->push_back(std::make_unique<Flat>());
-  peers->push_back(std::make_unique<Ivf>("IVFFlat", ivf + ",Flat", false));
+  peers->push_back(std::make_unique<Ivf>("IVFFlat", ivf + ",Flat", lists, false));
   if (small) return;
   const std::string codes = ",PQ" + std::to_string(dimension / 2) + "x4fs";
-  peers->push_back(std::make_unique<Ivf>("PQ fast scan", ivf + codes + ",RFlat", true));
+  peers->push_back(std::make_unique<Ivf>("PQ fast scan", ivf + codes + ",RFlat", lists, true));
   peers->push_back(std::make_unique<Hnsw>("HNSW16"));
   peers->push_back(std::make_unique<Hnsw>("HNSW32"));
 }

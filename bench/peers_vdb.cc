@@ -40,7 +40,7 @@ class Vdb : public Peer {
     Add("exact", "", {.exact = true}, 1);
     Add("exact, batch of 128", "batch", {.exact = true}, kBatch);
     if (!indexed) return;
-    Add("default", "default", {}, 1);
+    Add("default", "recall", {}, 1);
     if (small) return;
     for (const double recall : kRecalls) {
       Add("recall=" + Shortened(recall), "recall", {.recall = recall}, 1);
