@@ -72,7 +72,7 @@ def qps_at(points, goal, by):
     for name in {p["series"] for p in swept(points)} - {"recall"}:
         line = frontier([p for p in swept(points) if p["series"] == name], by)
         reached.append(qps_of_line(line, goal, by) or 0)
-    return max(reached, default=None)
+    return max(reached, default=0) or None
 
 
 def qps_of_line(line, goal, by):

@@ -40,8 +40,10 @@ class Vdb : public Peer {
     Add("exact", "", {.exact = true}, 1);
     Add("exact, batch of 128", "batch", {.exact = true}, kBatch);
     if (!indexed) return;
-    Add("default", "recall", {}, 1);
-    if (small) return;
+    if (small) {
+      Add("default", "recall", {}, 1);
+      return;
+    }
     for (const double recall : kRecalls) {
       Add("recall=" + Shortened(recall), "recall", {.recall = recall}, 1);
     }
