@@ -12,8 +12,12 @@
 namespace vdb::engine {
 namespace {
 
-// Columns with fewer bytes of vectors are scanned: ranking lists and building tables costs as much.
+// Columns with fewer bytes of vectors are scanned: ranking lists and building tables costs as much,
+// and for a proof the keys of all lists in double besides. Measured: 1,000 x 48 16 us by either way;
+// exact, 10,000 x 48 58 us by scan and 100 by codes, 1,000 x 768 88 and 81, 50,000 x 128 1,940 and
+// 369.
 constexpr uint64_t kScanBytesMax = 192 << 10;
+constexpr uint64_t kExactScanBytesMax = 2 << 20;
 
 // An explicit nprobe says how many lists, not how sure codes must be: so that what is in the probed
 // lists is found but for one in several hundred.
@@ -161,12 +165,13 @@ SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, ui
                       : "no segment has a usable index; `vdbtool index build` makes them";
     return plan;
   }
-  if (segments.rows * dimension * sizeof(float) <= kScanBytesMax) {
+  const bool exact = options.exact || (options.nprobe == 0 && options.recall >= 1);
+  if (segments.rows * dimension * sizeof(float) <= (exact ? kExactScanBytesMax : kScanBytesMax)) {
     plan.reason = "the column is so small that scanning it is as fast";
     return plan;
   }
   plan.by_lists = true;
-  if (options.exact || (options.nprobe == 0 && options.recall >= 1)) {
+  if (exact) {
     plan.name = "exact by codes";
     plan.reason = "an exact answer was asked for";
   } else if (options.nprobe > 0) {

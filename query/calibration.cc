@@ -32,11 +32,11 @@ struct Rung {
   float coarse_errors, fine_errors;
 };
 constexpr std::array kRungs = {
-    Rung{0.70, 1.6f, 2.2f},  Rung{0.80, 1.6f, 2.2f},  Rung{0.87, 1.7f, 2.3f},
-    Rung{0.91, 1.8f, 2.4f},  Rung{0.935, 1.8f, 2.4f}, Rung{0.955, 1.9f, 2.5f},
-    Rung{0.97, 2.0f, 2.6f},  Rung{0.98, 2.1f, 2.7f},  Rung{0.987, 2.2f, 2.8f},
-    Rung{0.993, 2.4f, 3.0f}, Rung{0.997, 2.6f, 3.2f}, Rung{0.999, 3.0f, 3.5f},
-    Rung{1.0, 3.5f, 4.0f},
+    Rung{0.75, 1.6f, 2.2f},  Rung{0.85, 1.7f, 2.3f},   Rung{0.91, 1.8f, 2.4f},
+    Rung{0.94, 1.8f, 2.4f},  Rung{0.96, 1.9f, 2.5f},   Rung{0.97, 2.0f, 2.6f},
+    Rung{0.98, 2.0f, 2.6f},  Rung{0.986, 2.1f, 2.7f},  Rung{0.99, 2.1f, 2.7f},
+    Rung{0.993, 2.2f, 2.8f}, Rung{0.9955, 2.3f, 2.9f}, Rung{0.9975, 2.5f, 3.0f},
+    Rung{0.999, 2.8f, 3.3f}, Rung{1.0, 3.3f, 3.8f},
 };
 
 class Calibrator {

@@ -24,7 +24,7 @@ constexpr size_t kRankedPerProbe = 3;
 
 // Margins rise with the distance, but for how wide a list is: after so many beyond the limit there
 // is hardly one within it.
-constexpr size_t kSkippedMax = 16;
+constexpr size_t kSkippedMax = 12;
 
 // Without a threshold, so many of a list's best estimates per hit wanted are refined first: their
 // lower bounds then keep nearly all others out.
@@ -139,20 +139,32 @@ void ListProbe::Rank(SearchExplain*) {
   RankMore();
 }
 
+// A key that at least `count` lists reach, and not many more: the count-th largest of the maxima of
+// groups of lists, or of the lists themselves where groups are too few.
+float ListProbe::LeastOfBest(size_t count) {
+  constexpr size_t kGroup = 8;
+  key_order_.clear();
+  if (list_keys_.size() / kGroup >= 2 * count) {
+    for (size_t g = 0; g < list_keys_.size(); g += kGroup) {
+      float best = list_keys_[g];
+      for (size_t i = 1; i < kGroup; ++i) best = std::max(best, list_keys_[g + i]);
+      key_order_.push_back(best);
+    }
+  } else {
+    key_order_ = list_keys_;
+  }
+  std::nth_element(key_order_.begin(), key_order_.begin() + static_cast<std::ptrdiff_t>(count - 1),
+                   key_order_.end(), std::greater<>());
+  return std::max(key_order_[count - 1], std::numeric_limits<float>::lowest());
+}
+
 // Scores the next lists of the coarse order in float32 and sorts them behind those already ranked.
 void ListProbe::RankMore() {
   const size_t lists = codebook_.list_count();
   const size_t left = lists - ranked_.size();
-  const size_t wanted = input_.effort.probes_max == 0 ? 0 : input_.effort.probes_max;
-  const size_t step =
-      std::min(left, std::max({kRankedMin, kRankedPerProbe * wanted, ranked_.size()}));
-  float least = std::numeric_limits<float>::lowest();
-  if (step < left) {
-    key_order_.assign(list_keys_.begin(), list_keys_.begin() + static_cast<std::ptrdiff_t>(lists));
-    std::nth_element(key_order_.begin(), key_order_.begin() + static_cast<std::ptrdiff_t>(step - 1),
-                     key_order_.end(), std::greater<>());
-    least = key_order_[step - 1];
-  }
+  const size_t wanted = std::max<size_t>(kRankedPerProbe * input_.effort.probes_max, lists / 32);
+  const size_t step = std::min(left, std::max({kRankedMin, wanted, ranked_.size()}));
+  const float least = step < left ? LeastOfBest(step) : std::numeric_limits<float>::lowest();
   const size_t first = ranked_.size();
   const size_t found = kernels_.find_at_least(list_keys_.data(), lists, least, chosen_.data());
   for (size_t i = 0; i < found; ++i) {

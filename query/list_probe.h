@@ -44,6 +44,7 @@ class ListProbe {
 
   void Rank(SearchExplain* explain);
   void RankMore();
+  float LeastOfBest(size_t count);
   double Margin(size_t rank) const;
   Status ProbeList(const Ranked& ranked, bool* whole);
   Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
