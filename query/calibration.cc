@@ -21,6 +21,8 @@ constexpr size_t kKs = std::size(kCalibrationKs);
 constexpr double kConfidence = 1.645;  // one-sided 95 % of a normal mean
 
 constexpr float kSaturated = 0.998f;
+constexpr uint32_t kCommonK = 10;
+
 // Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
 constexpr size_t kStoredRowsMax = 128;
 constexpr size_t kCallerQueriesMax = 1000;
@@ -59,7 +61,8 @@ class Calibrator {
   }
   std::optional<uint32_t> ListOf(const RowHit& hit) const;
   Status FindMargins();
-  StatusOr<std::vector<float>> Measure(const Effort& effort, const std::vector<float>& before);
+  StatusOr<std::vector<float>> Measure(const Effort& effort, const std::vector<float>& before,
+                                       size_t step);
   double LowerBound(const std::vector<double>& recalls) const;
 
   const CalibrateInput& input_;
@@ -209,10 +212,13 @@ double Calibrator::LowerBound(const std::vector<double>& recalls) const {
 }
 
 StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
-                                                 const std::vector<float>& before) {
+                                                 const std::vector<float>& before, size_t step) {
   std::vector<float> bounds;
   for (const uint32_t k : kCalibrationKs) {
-    if (!before.empty() && before[bounds.size()] >= kSaturated) {  // it can hardly rise further
+    // Every second step is enough for the k in less use; what can hardly rise is left as it is.
+    const bool skip = !before.empty() && (before[bounds.size()] >= kSaturated ||
+                                          (k != kCommonK && step % 2 == 1));
+    if (skip) {
       bounds.push_back(before[bounds.size()]);
       continue;
     }
@@ -274,7 +280,8 @@ StatusOr<Calibration> Calibrator::Run() {
     step.effort = {static_cast<float>(margins_[at]), 0, rung.coarse_errors, rung.fine_errors};
     const auto before = calibration.steps.empty() ? std::vector<float>()
                                                   : calibration.steps.back().recall_lower;
-    VDB_ASSIGN_OR_RETURN(step.recall_lower, Measure(step.effort, before));
+    VDB_ASSIGN_OR_RETURN(step.recall_lower,
+                         Measure(step.effort, before, calibration.steps.size()));
     // Sampling noise must not make a wider step look worse.
     if (!calibration.steps.empty()) {
       for (size_t i = 0; i < kKs; ++i) {
