@@ -79,7 +79,6 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
   lower_.clear();
   probe_.Prepare(query);
   threshold_ = kNone;
-  top->ForEach([this](const RowHit& hit) { AddLowerBound(probe_.KeyOfScore(hit.score)); });
   lap(&counts_.prepare_us);
 
   Rank(explain);
@@ -100,6 +99,10 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
       continue;
     }
     skipped_in_a_row = 0;
+    if (threshold_ == kNone) {
+      reach_ = ranked_[i].key.distance;
+      rank_first_ = i;
+    }
     if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
     VDB_RETURN_IF_ERROR(ProbeList(ranked_[i], whole));
   }
@@ -183,9 +186,9 @@ void ListProbe::RankMore() {
 
 double ListProbe::Margin(size_t rank) const {
   const double reach = input_.metric == Metric::kDot ? probe_.coded().p_length()
-                                                     : ranked_[0].key.distance;
+                                                     : reach_;
   const ListMargin margin = {&codebook_, input_.metric, reach};
-  return margin.Of(ranked_[rank].list, ranked_[rank].key, rank, threshold_);
+  return margin.Of(ranked_[rank].list, ranked_[rank].key, rank - rank_first_, threshold_);
 }
 
 void ListProbe::PrefetchList(uint32_t list) const {
@@ -297,6 +300,18 @@ Status ListProbe::RefineFirst(const Ranked& ranked, uint32_t segment, bool* whol
   return Status::Ok();
 }
 
+// `fine_errors` standard errors of a fine key: of the code, and of the int8 query (uniform within a
+// step); and the float32 sums, which matter where rows are copies of each other.
+float ListProbe::FineBand(const Ranked& ranked, float error, float key) const {
+  const double code = static_cast<double>(error) * ranked.key.distance /
+                      std::sqrt(static_cast<double>(codebook_.padded()));
+  const double query = 0.29 * static_cast<double>(probe_.coded().fine_scale()) *
+                       static_cast<double>(codebook_.rho(ranked.list));
+  const double sums = 1e-6 * (std::abs(ranked.key.key) + std::abs(static_cast<double>(key)));
+  const double errors = static_cast<double>(input_.effort.fine_errors);
+  return static_cast<float>(errors * std::sqrt(code * code + query * query) + sums);
+}
+
 Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole) {
   const IndexedSegment& from = input_.indexed[segment];
   const uint8_t* fine = from.lists->FineRows(row, row + 1);
@@ -309,16 +324,14 @@ Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, b
   kernels_.score_fine(fine, from.lists->fine_bytes(), 1, codebook_.padded(), coded.fine(),
                       coded.fine_scale(), coded.fine_offset(), &estimate, &error);
   ++counts_.codes_refined;
-  const double key = static_cast<double>(estimate) + ranked.key.key;
-  const double band = static_cast<double>(input_.effort.fine_errors) *
-                      static_cast<double>(error) * ranked.key.distance /
-                      std::sqrt(static_cast<double>(codebook_.padded()));
-  if (key + band < threshold_) return Status::Ok();
+  // Rounded as they are kept, so that no row is below its own lower bound.
+  const float key = static_cast<float>(static_cast<double>(estimate) + ranked.key.key);
+  const float band = FineBand(ranked, error, key);
+  if (static_cast<double>(key) + static_cast<double>(band) < threshold_) return Status::Ok();
   VDB_ASSIGN_OR_RETURN(const bool dead, scorer_.IsDead(from.scan, row));
   if (dead) return Status::Ok();
-  candidates_.push_back({static_cast<float>(key), static_cast<float>(band), segment,
-                         static_cast<uint32_t>(row)});
-  AddLowerBound(key - band);
+  candidates_.push_back({key, band, segment, static_cast<uint32_t>(row)});
+  AddLowerBound(static_cast<double>(key) - static_cast<double>(band));
   return Status::Ok();
 }
 

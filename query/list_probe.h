@@ -56,6 +56,7 @@ class ListProbe {
   void PrefetchList(uint32_t list) const;
   void PrefetchFine(uint32_t segment, uint64_t row) const;
   float CoarseBand(const index::ListKey& key) const;
+  float FineBand(const Ranked& ranked, float error, float key) const;
   void AddLowerBound(double lower);
 
   const ListSearchInput& input_;
@@ -65,6 +66,9 @@ class ListProbe {
   ProbeQuery probe_;
   const ScreenQuery* query_ = nullptr;
   size_t k_ = 0;
+  // Of the last list probed before there was a threshold: lists without live rows say nothing.
+  double reach_ = 0;
+  size_t rank_first_ = 0;
 
   std::vector<float> list_keys_;      // [lists, rounded up to blocks] coarse keys of the centroids
   std::vector<float> key_order_;      // scratch for the choice of the best
