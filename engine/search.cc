@@ -13,9 +13,9 @@ namespace vdb::engine {
 namespace {
 
 // Columns with fewer bytes of vectors are scanned: ranking lists and building tables costs as much,
-// and for a proof the keys of all lists in double besides. Measured: 1,000 x 48 16 us by either way;
-// exact, 10,000 x 48 58 us by scan and 100 by codes, 1,000 x 768 88 and 81, 50,000 x 128 1,940 and
-// 369.
+// and for a proof the keys of all lists in double besides. Measured: 1,000 x 48 16 us by either
+// way; exact, 10,000 x 48 58 us by scan and 100 by codes, 1,000 x 768 88 and 81, 50,000 x 128 1,940
+// and 369.
 constexpr uint64_t kScanBytesMax = 192 << 10;
 constexpr uint64_t kExactScanBytesMax = 2 << 20;
 
