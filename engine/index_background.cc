@@ -59,6 +59,7 @@ void DatabaseImpl::IndexerLoop() {
     lock.lock();
     if (status.ok() || indexer_stop_) continue;
     Log(LogLevel::kWarning, "background index: " + status.ToString());
+    indexer_due_ = true;  // tried again
     indexer_wake_.wait_for(lock, kPauseAfterFailure, stopped);
   }
 }
@@ -88,7 +89,8 @@ Status DatabaseImpl::IndexDueColumns() {
       }
     }
   }
-  for (const Due& column : due) {
+  Status first;
+  for (const Due& column : due) {  // one that cannot be built keeps no other from it
     IndexOptions options;
     options.column = column.column;
     options.progress = [this](const Progress&) {
@@ -97,11 +99,15 @@ Status DatabaseImpl::IndexDueColumns() {
     };
     const auto built = BuildIndex(column.collection_id, options);
     if (built.status().code() == StatusCode::kNotFound) continue;  // dropped meanwhile
-    VDB_RETURN_IF_ERROR(built.status());
+    if (built.status().code() == StatusCode::kCancelled) return built.status();
+    if (!built.ok()) {
+      if (first.ok()) first = built.status();
+      continue;
+    }
     Log(LogLevel::kInfo, "background index: column '" + column.column + "', " +
                              std::to_string(built->row_count) + " rows taken in");
   }
-  return Status::Ok();
+  return first;
 }
 
 }  // namespace vdb::engine

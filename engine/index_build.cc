@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "engine/no_throw.h"
@@ -74,7 +74,7 @@ Status IndexBuilder::Parallel(std::string_view stage, uint64_t count,
     while (others.size() + 1 < std::min<uint64_t>(threads_, count)) {
       others.emplace_back(work, false);
     }
-  } catch (const std::system_error&) {  // fewer threads only take longer
+  } catch (const std::exception&) {  // fewer threads only take longer
   }
   work(true);
   for (std::thread& thread : others) thread.join();
@@ -255,6 +255,7 @@ void IndexBuilder::SortByList() {
 }
 
 Status IndexBuilder::Run() {
+  const index::ScopedFloatMode float_mode;  // the bounds of codes assume rounding to nearest
   VDB_ASSIGN_OR_RETURN(kernels_, index::ActiveKernels());
   VDB_RETURN_IF_ERROR(Decide());
   VDB_RETURN_IF_ERROR(ListRows());

@@ -39,6 +39,12 @@ Status CheckOptions(const format::ColumnEntry& column, const IndexOptions& optio
                                    std::to_string(format::kListCountMax) + " lists, found " +
                                    std::to_string(options.list_count));
   }
+  // Training needs some rows of every list in memory.
+  constexpr uint64_t kRowsPerList = 16, kTrainingBytesMax = uint64_t{4} << 30;
+  if (options.list_count * kRowsPerList * column.dimension * sizeof(float) > kTrainingBytesMax) {
+    return Status::ResourceExhausted(where + std::to_string(options.list_count) +
+                                     " lists need more than 4 GiB to train; ask for fewer");
+  }
   if (options.queries.row_count > 0 && options.queries.dimension != column.dimension) {
     return Status::InvalidArgument(where + "expected queries of dimension " +
                                    std::to_string(column.dimension) + ", found " +
@@ -229,10 +235,9 @@ Status DatabaseImpl::PublishBuild(const BuildPlan& plan, const IndexBuilder& bui
   // What a build computed must never make a manifest that no open accepts.
   VDB_RETURN_IF_ERROR(
       format::DecodeManifest(format::EncodeManifest(next), "index build").status());
-  VDB_RETURN_IF_ERROR(Publish(std::move(next)));  // it syncs the name of epochs/ with its own
-
-  auto view = std::make_shared<View>(*view_);
+  auto view = std::make_shared<View>(*view_);  // now: nothing may fail between publish and swap
   view->columns[column_id] = std::move(column);
+  VDB_RETURN_IF_ERROR(Publish(std::move(next)));  // it syncs the name of epochs/ with its own
   ShowManifest(view.get());
   SwapView(std::move(view));
   return Status::Ok();

@@ -273,6 +273,12 @@ StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
     VDB_ASSIGN_OR_RETURN(view.mask,
                          storage::MaskFile::Open(fs(), JoinPath(SegmentsDir(), name), entry.id,
                                                  entry.mask_checksum));
+    if (view.mask->dead_count() > view.mark.rows) {
+      return Status::Corruption("'" + name + "': expected at most " +
+                                std::to_string(view.mark.rows) + " dead rows, found " +
+                                std::to_string(view.mask->dead_count()) +
+                                "; restore the file from a copy");
+    }
   }
   return view;
 }

@@ -272,7 +272,8 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
   VDB_ASSIGN_OR_RETURN(const format::ColumnEntry* column,
                        ColumnToSearch(collection, options.column));
   VDB_RETURN_IF_ERROR(CheckQueries(*column, queries, *kernels));
-  if (!(options.recall > 0 && options.recall <= 1)) {
+  const bool by_recall = !options.exact && options.nprobe == 0;
+  if (by_recall && !(options.recall > 0 && options.recall <= 1)) {
     return Status::InvalidArgument("search in column '" + column->name +
                                    "': expected a recall above 0 and at most 1, found " +
                                    std::to_string(options.recall));
@@ -301,10 +302,11 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
   const uint32_t every = plan.exact ? 0 : options_.user.shadow_every;
   for (size_t q = 0; every > 0 && q < queries.row_count; ++q) {
     if (shadow_.count.fetch_add(1) % every != 0) continue;
-    VDB_ASSIGN_OR_RETURN(const double recall, ShadowRecall(*column, segments, queries.row(q),
-                                                           options, found.hits[q]));
+    const auto recall =
+        ShadowRecall(*column, segments, queries.row(q), options, found.hits[q]);
+    if (!recall.ok()) continue;  // the answer itself is complete
     const std::lock_guard lock(shadow_.mutex);
-    shadow_.recalls[column->id].Add(recall);
+    shadow_.recalls[column->id].Add(*recall);
   }
   return result;
 }

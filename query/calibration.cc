@@ -22,12 +22,17 @@ constexpr size_t kKs = std::size(kCalibrationKs);
 // the bounds held in 93 % of resamples. 2 holds in 97 to 99 %.
 constexpr double kConfidence = 2;
 
-constexpr float kSaturated = 0.998f;
+// Fewer queries prove nothing.
+constexpr double kPopulationMin = 32;
+
+constexpr float kSaturated = 0.995f;
 constexpr uint32_t kCommonK = 10;
 
 // Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
 constexpr size_t kStoredRowsMax = 128;
 constexpr size_t kCallerQueriesMax = 1000;
+// Answered exactly at a time: between them a build can be cancelled.
+constexpr size_t kTruthQueries = 32;
 
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
 // are.
@@ -93,21 +98,25 @@ Status Calibrator::FindTruth(size_t first, size_t stride) {
   const size_t dimension = input_.search.dimension;
   truth_.resize(Queries().row_count);
   self_rank_.resize(truth_.size());
-  std::vector<float> some;
-  for (size_t q = first; q < truth_.size(); q += stride) {
-    const VectorView query = Queries().row(q);
-    some.insert(some.end(), query.begin(), query.end());
-  }
-  ListSearchInput search = input_.search;
-  search.exact = true;
-  search.explain = false;
-  search.queries = {some.data(), some.size() / dimension, dimension};
-  search.k = kCalibrationKs[kKs - 1] + (selves_.empty() ? 0 : 1);
-  VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
-  for (size_t i = 0; i < found.hits.size(); ++i) {
-    std::vector<RowHit>& truth = truth_[first + i * stride];
-    truth = std::move(found.hits[i]);
-    self_rank_[first + i * stride] = DropSelf(first + i * stride, &truth);
+  for (size_t begin = first; begin < truth_.size(); begin += stride * kTruthQueries) {
+    VDB_RETURN_IF_ERROR(GoOn());
+    std::vector<float> some;
+    std::vector<size_t> members;
+    for (size_t q = begin; q < truth_.size() && members.size() < kTruthQueries; q += stride) {
+      const VectorView query = Queries().row(q);
+      some.insert(some.end(), query.begin(), query.end());
+      members.push_back(q);
+    }
+    ListSearchInput search = input_.search;
+    search.exact = true;
+    search.explain = false;
+    search.queries = {some.data(), members.size(), dimension};
+    search.k = kCalibrationKs[kKs - 1] + (selves_.empty() ? 0 : 1);
+    VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
+    for (size_t i = 0; i < members.size(); ++i) {
+      truth_[members[i]] = std::move(found.hits[i]);
+      self_rank_[members[i]] = DropSelf(members[i], &truth_[members[i]]);
+    }
   }
   return Status::Ok();
 }
@@ -183,6 +192,7 @@ Status Calibrator::FindMargins() {
                          MakeScreenQuery(kernels_, Queries().row(q).data(), search.dimension, error,
                                          unit.data()));
     probe.Prepare(query);
+    if (!probe.coded().coded()) continue;  // searched without codes: it says nothing of lists
     for (uint32_t list = 0; list < codebook.list_count(); ++list) {
       keys[list] = probe.KeyOfList(list);
       order[list] = list;
@@ -199,8 +209,9 @@ Status Calibrator::FindMargins() {
     for (size_t i = 0; i < k; ++i) {
       const std::optional<uint32_t> list = ListOf(truth_[q][i]);
       if (!list) continue;
-      margins_.push_back(margin.Of(*list, keys[*list], rank[*list],
-                                   probe.KeyOfScore(truth_[q][k - 1].score)));
+      const double value = margin.Of(*list, keys[*list], rank[*list],
+                                     probe.KeyOfScore(truth_[q][k - 1].score));
+      if (std::isfinite(value)) margins_.push_back(value);
     }
   }
   std::sort(margins_.begin(), margins_.end());
@@ -218,12 +229,12 @@ double Calibrator::LowerBound(const std::vector<double>& recalls, uint32_t k) co
       squares += recalls[i] * recalls[i];
       n += 1;
     }
-    if (n == 0) continue;
     const double mean = sum / n;
-    const double variance = std::max(0.0, squares / n - mean * mean);
-    // Never surer than one miss more among all answers would leave us.
-    const double spread =
-        std::sqrt(variance / n) + 1 / (static_cast<double>(recalls.size()) * k);
+    if (n < kPopulationMin) return 0;
+    const double variance = std::max(0.0, squares - sum * mean) / (n - 1);
+    // Not surer than the sample allows where no query, or hardly one, missed anything.
+    const double least = std::max(0.5, 1.0 / k) / static_cast<double>(recalls.size());
+    const double spread = std::sqrt(variance / n) + least;
     worst = std::min(worst, mean - kConfidence * spread);
   }
   return std::max(0.0, worst);
@@ -345,7 +356,7 @@ StatusOr<Calibration> Calibrate(const CalibrateInput& input) {
 
 std::optional<Effort> EffortFor(const Calibration& calibration, double recall, size_t k,
                                 double drift) {
-  if (!(recall < 1) || k > 10 * size_t{kCalibrationKs[kKs - 1]}) return std::nullopt;
+  if (!(recall < 1) || k > kCalibrationKs[kKs - 1]) return std::nullopt;
   // k between two that were measured must satisfy both.
   size_t high = 0;
   while (high + 1 < kKs && kCalibrationKs[high] < k) ++high;
@@ -357,9 +368,8 @@ std::optional<Effort> EffortFor(const Calibration& calibration, double recall, s
                                   static_cast<double>(lower[high]));
     if (bound < recall) continue;
     const auto wider = static_cast<size_t>(std::max(0.0, std::min(drift, 10.0)) * 5);
-    const size_t beyond = k > kCalibrationKs[kKs - 1] ? 2 : 0;
-    if (i + wider + beyond >= calibration.steps.size()) return std::nullopt;
-    return calibration.steps[i + wider + beyond].effort;
+    if (i + wider >= calibration.steps.size()) return std::nullopt;
+    return calibration.steps[i + wider].effort;
   }
   return std::nullopt;
 }

@@ -10,10 +10,10 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -197,7 +197,7 @@ void Scan::Run() {
   for (uint64_t i = 1; i < useful; ++i) {
     try {
       helpers.emplace_back([this] { Work(); });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       break;  // the system has no more threads: those that run do the work
     }
   }

@@ -11,6 +11,7 @@ namespace vdb::query {
 namespace {
 
 constexpr float kNotThere = -std::numeric_limits<float>::infinity();  // a list ranked already
+constexpr float kNoEstimate = std::numeric_limits<float>::max();  // look at the row itself
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 
 // Standard error of a coarse key over factor * |p - c|: the sine of the angle between a residual
@@ -176,7 +177,7 @@ void ListProbe::RankMore() {
     list_keys_[list] = kNotThere;
     const index::ListKey key = probe_.KeyOfList(list);
     const double order = input_.metric == Metric::kDot ? key.key : -key.distance;
-    ranked_.push_back({order, key, list});
+    ranked_.push_back({std::isnan(order) ? kNone : order, key, list});
   }
   std::sort(ranked_.begin() + static_cast<std::ptrdiff_t>(first), ranked_.end(),
             [](const Ranked& a, const Ranked& b) {
@@ -260,7 +261,8 @@ Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_
   if (collect) {
     for (; left != 0; left &= left - 1) {
       const auto lane = static_cast<uint32_t>(std::countr_zero(left));
-      estimates_.push_back({keys[lane], static_cast<uint32_t>(first) + lane});
+      const float estimate = std::isnan(keys[lane]) ? kNoEstimate : keys[lane];
+      estimates_.push_back({estimate, static_cast<uint32_t>(first) + lane});
     }
     return Status::Ok();
   }
@@ -327,9 +329,16 @@ Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, b
   // Rounded as they are kept, so that no row is below its own lower bound.
   const float key = static_cast<float>(static_cast<double>(estimate) + ranked.key.key);
   const float band = FineBand(ranked, error, key);
-  if (static_cast<double>(key) + static_cast<double>(band) < threshold_) return Status::Ok();
+  const bool sound = std::isfinite(key) && std::isfinite(band);
+  if (sound && static_cast<double>(key) + static_cast<double>(band) < threshold_) {
+    return Status::Ok();
+  }
   VDB_ASSIGN_OR_RETURN(const bool dead, scorer_.IsDead(from.scan, row));
   if (dead) return Status::Ok();
+  if (!sound) {
+    candidates_.push_back({kNoEstimate, 0, segment, static_cast<uint32_t>(row)});
+    return Status::Ok();
+  }
   candidates_.push_back({key, band, segment, static_cast<uint32_t>(row)});
   AddLowerBound(static_cast<double>(key) - static_cast<double>(band));
   return Status::Ok();

@@ -7,9 +7,9 @@
 #include <atomic>
 #include <chrono>
 #include <limits>
+#include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "format/status_macros.h"
@@ -27,6 +27,7 @@ constexpr size_t kThreadsMax = 256;
 constexpr size_t kQueriesPerThreadMin = 4;
 // Exact searches keep a key per list and query: so many queries at a time.
 constexpr size_t kExactQueriesMax = 256;
+constexpr size_t kKeyBytesMax = 64u << 20;
 // The lists that an exact search probes for its first k-th score.
 constexpr uint32_t kFloorProbes = 4;
 
@@ -147,7 +148,7 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
   for (size_t i = 1; i < threads; ++i) {
     try {
       helpers.emplace_back(work);
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       break;  // the system has no more threads: those that run do the work
     }
   }
@@ -160,8 +161,10 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
 // real rows, so their k-th score is one that the true k-th reaches.
 Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* result) {
   const size_t k = std::min(input_.k, kSearchKMax);
-  for (size_t first = 0; first < queries_.size(); first += kExactQueriesMax) {
-    const size_t count = std::min(kExactQueriesMax, queries_.size() - first);
+  const size_t key_bytes = sizeof(index::ListKey) * input_.codebook->list_count();
+  const size_t group = std::clamp<size_t>(kKeyBytesMax / key_bytes, 1, kExactQueriesMax);
+  for (size_t first = 0; first < queries_.size(); first += group) {
+    const size_t count = std::min(group, queries_.size() - first);
     const auto some = std::span(queries_).subspan(first, count);
     const FineQueries fine(*input_.codebook, input_.metric, kernels_, some);
     std::vector<FineScreen> screens;

@@ -78,10 +78,8 @@ TEST(EffortForTest, KBetweenTwoMeasuredSatisfiesBoth) {
   EXPECT_EQ(StepFor(0.85, 50, 0), 2);    // k = 10: 1, k = 100: 2
   EXPECT_EQ(StepFor(0.925, 100, 0), 2);
   EXPECT_EQ(StepFor(0.925, 50, 0), 3);   // k = 10: 3, k = 100: 2
-  EXPECT_EQ(StepFor(0.80, 101, 0), 3);   // beyond what was measured: two steps more
-  EXPECT_EQ(StepFor(0.80, 1000, 0), 3);
-  EXPECT_EQ(StepFor(0.80, 1001, 0), -1);
-  EXPECT_EQ(StepFor(0.96, 500, 0), -1);
+  EXPECT_EQ(StepFor(0.80, 101, 0), -1);  // beyond what was measured
+  EXPECT_EQ(StepFor(0.80, 1000, 0), -1);
 }
 
 TEST(EffortForTest, DriftWidensThenRefuses) {
@@ -191,6 +189,36 @@ TEST(CalibrationTest, StepsAscendAndBoundsDoNotFall) {
     EXPECT_TRUE(EffortFor(*calibration, 0.95, 10, 0));
     EXPECT_FALSE(EffortFor(*calibration, 1, 10, 0));
   }
+}
+
+// Rows that codes cannot say (searched as float32) have no list and no margin.
+TEST(CalibrationTest, LooseRowsAsQueriesDoNotSpoilTheMargins) {
+  const uint32_t dimension = 16;
+  std::vector<float> rows = ClusteredVectors(3000, dimension, 20, 3);
+  std::vector<size_t> which;
+  for (size_t i = 0; i < 3000; i += 25) which.push_back(i);
+  for (size_t i = 0; i < 3000; i += 50) {
+    for (uint32_t d = 0; d < dimension; ++d) rows[i * dimension + d] *= 1e18f;
+  }
+  for (const Metric metric : {Metric::kL2, Metric::kDot}) {
+    const Bench bench(dimension, metric, 16, rows);
+    const auto calibration = bench.OnRows(which);
+    ASSERT_TRUE(calibration.ok()) << calibration.status().ToString();
+    float last = -std::numeric_limits<float>::infinity();
+    for (const CalibrationStep& step : calibration->steps) {
+      EXPECT_TRUE(std::isfinite(step.effort.margin));
+      EXPECT_GE(step.effort.margin, last);
+      last = step.effort.margin;
+    }
+  }
+}
+
+TEST(CalibrationTest, AHandfulOfQueriesProvesNothing) {
+  const uint32_t dimension = 24;
+  const Bench bench(dimension, Metric::kCosine, 16, ClusteredVectors(2000, dimension, 20, 3));
+  const auto calibration = bench.OnQueries(ClusteredVectors(5, dimension, 20, 4));
+  ASSERT_TRUE(calibration.ok()) << calibration.status().ToString();
+  EXPECT_TRUE(RecallsProven(*calibration, 0).empty());
 }
 
 TEST(CalibrationTest, OwnQueriesAreSaidToBe) {
