@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "vdb/document.h"
+#include "vdb/filter.h"
 #include "vdb/iterator.h"
 #include "vdb/options.h"
 #include "vdb/search.h"
@@ -91,11 +92,39 @@ struct IndexReport {
   std::vector<double> recalls_proven;
 };
 
+/// What a field index can answer. Persisted: never renumber.
+enum class FieldIndexKind : uint8_t {
+  kOrdered = 1,  ///< equality, ranges, prefixes, array elements, order
+  kText = 2,     ///< words, ranked by BM25
+};
+
+/// A field index as it is declared.
+struct FieldIndexInfo {
+  std::string field;  ///< path, as in vdb/filter.h; text indexes also "$body"
+  FieldIndexKind kind = FieldIndexKind::kOrdered;
+  bool ready = false;  ///< false: its build was cut short; AddFieldIndex again, or drop it
+};
+
+/// For Collection::AddFieldIndex.
+struct FieldIndexOptions {
+  std::string field = {};
+  FieldIndexKind kind = FieldIndexKind::kOrdered;
+  ProgressCallback progress = {};
+};
+
+/// What a field index build did.
+struct FieldIndexReport {
+  uint64_t document_count = 0;
+  uint64_t entry_count = 0;
+  double build_ms = 0;
+};
+
 /// Figures of one collection.
 struct CollectionStats {
   std::string name;
   uint64_t document_count = 0;
   std::vector<ColumnStats> columns;
+  std::vector<FieldIndexInfo> field_indexes;
 };
 
 class Collection {
@@ -159,8 +188,25 @@ class Collection {
   /// Drop a column's index; its rows stay, and searches are exact again. kNotFound: it has none.
   Status DropIndex(std::string_view column = {});
 
+  // --- field indexes: metadata fields (or words of a text) in order, beside the documents ---
+
+  /// Declare a field index and build it while reads and writes go on; from its first step on every
+  /// write keeps it up in the same atomic batch, and filters use it once it is ready. A build that
+  /// was cut short (crash, cancellation) goes on with the next call for the field. Without an
+  /// index a filter reads all documents. Errors: kAlreadyExists (ready), kInvalidArgument,
+  /// kFailedPrecondition (read-only, another build of it runs), kCancelled, kResourceExhausted.
+  StatusOr<FieldIndexReport> AddFieldIndex(const FieldIndexOptions& options);
+  /// kNotFound: there is none.
+  Status DropFieldIndex(std::string_view field, FieldIndexKind kind = FieldIndexKind::kOrdered);
+  StatusOr<std::vector<FieldIndexInfo>> FieldIndexes() const;
+
   /// Documents in the collection. O(1).
   StatusOr<uint64_t> Count(const ReadOptions& options = {}) const;
+  /// Documents that match. Cost: reads index entries of the filter's predicates, or all documents.
+  StatusOr<uint64_t> Count(const Filter& filter, const ReadOptions& options = {}) const;
+  /// Delete all documents that match now, in batches of at most a few thousand, each atomic;
+  /// documents that were changed since are looked at again before they go. Returns how many went.
+  StatusOr<uint64_t> DeleteWhere(const Filter& filter, const WriteOptions& options = {});
   StatusOr<DocumentIterator> NewIterator(const ReadOptions& options = {}) const;
   StatusOr<CollectionStats> Stats(const ReadOptions& options = {}) const;
 

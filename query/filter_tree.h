@@ -1,0 +1,42 @@
+// The tree behind vdb::Filter: what its text form and its builder make, and what plans and
+// evaluators read. Meaning of every predicate: docs/filters.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "format/field_path.h"
+#include "vdb/filter.h"
+
+namespace vdb::query {
+
+enum class FilterOp : uint8_t {
+  // Of children.
+  kAnd,   ///< of none: true
+  kOr,    ///< of none: false
+  kNot,   ///< of one
+  // Predicates on `path`.
+  kEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual,  ///< with values[0]
+  kBetween,     ///< values[0] <= it <= values[1], of one type
+  kIn,          ///< one of values
+  kExists,
+  kIsNull,
+  kStartsWith,  ///< values[0], a string
+  kContains,    ///< values[0], a string
+};
+
+struct FilterNode {
+  FilterOp op = FilterOp::kAnd;
+  format::FieldPath path;  ///< of predicates; of no step: the document's key
+  std::vector<FilterValue> values;
+  std::vector<std::shared_ptr<const FilterNode>> children;
+
+  bool is_predicate() const { return op > FilterOp::kNot; }
+};
+
+/// Whether a document matches. `metadata`: a FlexBuffer as format/metadata.h writes them, or empty.
+/// kCorruption if it is damaged where it is looked at.
+StatusOr<bool> Matches(const FilterNode& filter, std::string_view key, std::string_view metadata);
+
+}  // namespace vdb::query
