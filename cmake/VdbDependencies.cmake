@@ -33,4 +33,10 @@ if(NOT TARGET vdb_rocksdb)
     target_link_libraries(vdb_blas INTERFACE gfortran quadmath)
   endif()
   target_link_libraries(vdb_blas INTERFACE m Threads::Threads)
+
+  find_path(VDB_ROARING_INCLUDE roaring/roaring.h REQUIRED)
+  find_library(VDB_ROARING NAMES roaring REQUIRED)  # Debian has no archive of it
+  add_library(vdb_roaring INTERFACE IMPORTED)
+  target_include_directories(vdb_roaring SYSTEM INTERFACE ${VDB_ROARING_INCLUDE})
+  target_link_libraries(vdb_roaring INTERFACE ${VDB_ROARING})
 endif()
