@@ -32,6 +32,18 @@ enum class FieldType : uint8_t {
   kOther = 0x60,
 };
 
+/// How numbers are ordered: the nearest double, then what is missing to it. Exact for int64, uint64
+/// and double.
+struct NumberOrder {
+  uint64_t nearest = 0;    ///< its bits, turned so that they order
+  uint16_t remainder = 0x8000;
+
+  friend auto operator<=>(const NumberOrder&, const NumberOrder&) = default;
+};
+NumberOrder OrderOfNumber(int64_t value);
+NumberOrder OrderOfNumber(uint64_t value);
+NumberOrder OrderOfNumber(double value);
+
 /// One value of a field.
 struct FieldEntry {
   std::string value;   ///< encoding
@@ -40,8 +52,9 @@ struct FieldEntry {
   friend auto operator<=>(const FieldEntry&, const FieldEntry&) = default;
 };
 
-/// All values of a field in a document, ascending, each once. Empty if it is missing. `metadata` as
-/// in query/filter_tree.h. The key has one string entry; the body none.
+/// All values of a field in a document, ascending, each encoding once (cut if one of the strings
+/// behind it is). Empty if it is missing. `metadata` as in query/filter_tree.h. The key has one
+/// string entry and no time; the body has none.
 StatusOr<std::vector<FieldEntry>> FieldEntriesOf(const FieldPath& path, std::string_view key,
                                                  std::string_view metadata);
 

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <vector>
 
 #include "format/json_reader.h"
+#include "format/metadata_view.h"
 #include "vdb/json_text.h"
 #include "vdb/types.h"
 
@@ -217,29 +217,14 @@ class MetadataParser {
 };
 
 // --- FlexBuffer to JSON text ---
-//
-// FlexBuffers' own Verifier is not used: that of 2.0.8 does not check that a key ends inside the
-// buffer (it stops at the first byte that is *not* NUL), and where vectors share parts its work is
-// not bounded by the size. Types: https://flatbuffers.dev/flatbuffers_internals.html (FlexBuffers).
-
-// A value: the slot that holds it (inline, or as an offset), the slot's width, and the packed type.
-struct Slot {
-  uint64_t at = 0;
-  uint64_t width = 1;
-  uint8_t packed_type = 0;
-};
 
 class MetadataPrinter {
  public:
-  explicit MetadataPrinter(std::string_view bytes) : bytes_(bytes) {}
+  explicit MetadataPrinter(std::string_view bytes) : view_(bytes) {}
 
   bool Print() {
-    if (bytes_.size() < 3) return false;
-    const uint8_t width = static_cast<uint8_t>(bytes_.back());
-    if (!IsWidth(width) || width + size_t{2} > bytes_.size()) return false;
-    const Slot root{bytes_.size() - 2 - width, width,
-                    static_cast<uint8_t>(bytes_[bytes_.size() - 2])};
-    return (root.packed_type >> 2) == flexbuffers::FBT_MAP && PrintSlot(root, 0);
+    MetadataValue root;
+    return view_.Root(&root) && PrintValue(root, 0);
   }
 
   std::string& text() { return text_; }
@@ -248,149 +233,64 @@ class MetadataPrinter {
   // No text that MetadataFromJson takes prints longer: at worst each byte becomes \udcXX.
   static constexpr size_t kTextBytesMax = 6 * kMetadataBytesMax;
 
-  static bool IsWidth(uint64_t width) {
-    return width == 1 || width == 2 || width == 4 || width == 8;
-  }
-
-  // The little-endian integer of `width` bytes at `at`; false if it is not inside the buffer.
-  bool Load(uint64_t at, uint64_t width, uint64_t* value) const {
-    if (at > bytes_.size() || bytes_.size() - at < width) return false;
-    *value = 0;
-    std::memcpy(value, bytes_.data() + at, width);
-    return true;
-  }
-
-  // Where a slot's offset leads: backwards, as all offsets do.
-  bool Follow(uint64_t slot, uint64_t width, uint64_t* target) const {
-    uint64_t offset = 0;
-    if (!Load(slot, width, &offset) || offset > slot) return false;
-    *target = slot - offset;
-    return true;
-  }
-
-  // The element count in front of a vector, whose elements must lie inside the buffer.
-  bool LoadCount(uint64_t vector, uint64_t width, uint64_t element_bytes, uint64_t* count) const {
-    return vector >= width && Load(vector - width, width, count) &&
-           *count <= (bytes_.size() - vector) / element_bytes;
-  }
-
-  // Every slot of a buffer that was built from a tree has at least a byte of its own.
-  bool CountSlot() { return ++slot_count_ <= bytes_.size() && text_.size() <= kTextBytesMax; }
-
-  bool PrintSlot(const Slot& slot, size_t depth) {
-    const uint64_t width = uint64_t{1} << (slot.packed_type & 3);
-    uint64_t raw = 0;
-    if (!CountSlot() || !Load(slot.at, slot.width, &raw)) return false;
-    switch (slot.packed_type >> 2) {
-      case flexbuffers::FBT_NULL:
-        text_ += "null";
-        return raw == 0;
-      case flexbuffers::FBT_BOOL:
-        text_ += raw != 0 ? "true" : "false";
-        return raw <= 1;
-      case flexbuffers::FBT_INT: return PrintInt(raw, slot.width);
-      case flexbuffers::FBT_UINT: return PrintNumber(raw);
-      case flexbuffers::FBT_FLOAT: return PrintFloat(raw, slot.width);
-      case flexbuffers::FBT_STRING: return PrintString(slot, width);
-      case flexbuffers::FBT_VECTOR: return PrintVector(slot, width, depth + 1);
-      case flexbuffers::FBT_MAP: return PrintMap(slot, width, depth + 1);
-      default: return false;
+  bool PrintValue(const MetadataValue& value, size_t depth) {
+    if (text_.size() > kTextBytesMax) return false;
+    switch (value.kind) {
+      case MetadataKind::kNull: text_ += "null"; return true;
+      case MetadataKind::kBool: text_ += value.uint_value != 0 ? "true" : "false"; return true;
+      case MetadataKind::kInt: PrintNumber(value.int_value); return true;
+      case MetadataKind::kUint: PrintNumber(value.uint_value); return true;
+      case MetadataKind::kDouble: PrintDouble(value.double_value); return true;
+      case MetadataKind::kString: AppendJsonString(&text_, value.string); return true;
+      case MetadataKind::kArray: return depth < kMetadataDepthMax && PrintArray(value, depth + 1);
+      case MetadataKind::kObject: return depth < kMetadataDepthMax && PrintObject(value, depth + 1);
     }
+    return false;
   }
 
   template <typename T>
-  bool PrintNumber(T value) {
+  void PrintNumber(T value) {
     char buffer[32];
     const auto done = std::to_chars(buffer, buffer + sizeof(buffer), value);
     text_.append(buffer, done.ptr);
-    return true;
   }
 
-  bool PrintInt(uint64_t raw, uint64_t width) {
-    const unsigned unused_bits = static_cast<unsigned>(64 - 8 * width);
-    return PrintNumber(static_cast<int64_t>(raw << unused_bits) >> unused_bits);
-  }
-
-  bool PrintFloat(uint64_t raw, uint64_t width) {
-    double value = 0;
-    if (width == 8) {
-      std::memcpy(&value, &raw, 8);
-    } else if (width == 4) {
-      float single = 0;
-      std::memcpy(&single, &raw, 4);
-      value = single;
-    } else {
-      return false;
-    }
-    if (!std::isfinite(value)) return false;
+  void PrintDouble(double value) {
     const size_t begin = text_.size();
     PrintNumber(value);
     // So that it is read back as a double.
     if (text_.find_first_of(".e", begin) == std::string::npos) text_ += ".0";
-    return true;
   }
 
-  bool PrintString(const Slot& slot, uint64_t width) {
-    uint64_t at = 0, size = 0;
-    if (!Follow(slot.at, slot.width, &at) || !LoadCount(at, width, 1, &size)) return false;
-    if (bytes_.size() - at == size || bytes_[at + size] != '\0') return false;
-    AppendJsonString(&text_, bytes_.substr(at, size));
-    return true;
-  }
-
-  bool PrintVector(const Slot& slot, uint64_t width, size_t depth) {
-    uint64_t at = 0, count = 0;
-    if (depth > kMetadataDepthMax || !Follow(slot.at, slot.width, &at) ||
-        !LoadCount(at, width, width + 1, &count)) {
-      return false;
-    }
+  bool PrintArray(const MetadataValue& array, size_t depth) {
     text_.push_back('[');
-    for (uint64_t i = 0; i < count; ++i) {
+    for (uint64_t i = 0; i < array.count; ++i) {
       if (i > 0) text_.push_back(',');
-      if (!PrintSlot(ElementOf(at, width, count, i), depth)) return false;
+      MetadataValue value;
+      if (!view_.Element(array, i, &value) || !PrintValue(value, depth)) return false;
     }
     text_.push_back(']');
     return true;
   }
 
-  // The types stand behind the elements; LoadCount has checked that both are there.
-  Slot ElementOf(uint64_t vector, uint64_t width, uint64_t count, uint64_t i) const {
-    return {vector + i * width, width, static_cast<uint8_t>(bytes_[vector + count * width + i])};
-  }
-
-  // In front of a map's values: offset of its keys, their width, the count.
-  bool PrintMap(const Slot& slot, uint64_t width, size_t depth) {
-    uint64_t at = 0, count = 0, keys = 0, keys_width = 0, key_count = 0;
-    if (depth > kMetadataDepthMax || !Follow(slot.at, slot.width, &at) || at < 3 * width ||
-        !LoadCount(at, width, width + 1, &count) || !Follow(at - 3 * width, width, &keys) ||
-        !Load(at - 2 * width, width, &keys_width) || !IsWidth(keys_width) ||
-        !LoadCount(keys, keys_width, keys_width, &key_count) || key_count != count) {
-      return false;
-    }
+  bool PrintObject(const MetadataValue& object, size_t depth) {
     text_.push_back('{');
-    std::string_view last;
-    for (uint64_t i = 0; i < count; ++i) {
-      uint64_t key = 0;
-      if (!Follow(keys + i * keys_width, keys_width, &key)) return false;
-      const size_t end = bytes_.find('\0', key);
-      if (end == std::string_view::npos) return false;
-      const std::string_view name = bytes_.substr(key, end - key);
-      if (i > 0) {
-        if (name <= last) return false;
-        text_.push_back(',');
-      }
+    std::string_view name, last;
+    for (uint64_t i = 0; i < object.count; ++i) {
+      if (!view_.Name(object, i, &name) || (i > 0 && name <= last)) return false;
+      if (i > 0) text_.push_back(',');
       last = name;
       AppendJsonString(&text_, name);
       text_.push_back(':');
-      if (!PrintSlot(ElementOf(at, width, count, i), depth)) return false;
+      MetadataValue value;
+      if (!view_.Element(object, i, &value) || !PrintValue(value, depth)) return false;
     }
     text_.push_back('}');
     return true;
   }
 
-  std::string_view bytes_;
+  MetadataView view_;
   std::string text_;
-  uint64_t slot_count_ = 0;
 };
 
 }  // namespace
@@ -412,10 +312,7 @@ StatusOr<std::string> MetadataFromJson(std::string_view json) {
 StatusOr<std::string> MetadataToJson(std::string_view flexbuffer) {
   if (flexbuffer.empty()) return std::string("{}");
   MetadataPrinter printer(flexbuffer);
-  if (!printer.Print()) {
-    return Status::Corruption("metadata of " + std::to_string(flexbuffer.size()) +
-                              " bytes does not decode; run `vdbtool verify`");
-  }
+  if (!printer.Print()) return MetadataDamaged(flexbuffer);
   return std::move(printer.text());
 }
 
