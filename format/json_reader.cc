@@ -79,9 +79,15 @@ std::string JsonReader::Found(size_t offset) const {
 bool JsonReader::Fail(size_t offset, std::string_view expected, std::string_view found) {
   if (!ok_) return false;
   ok_ = false;
-  error_ = "JSON: at byte " + std::to_string(offset) + ": expected " + std::string(expected) +
-           ", found " + std::string(found);
+  error_offset_ = offset;
+  error_detail_ = "expected " + std::string(expected) + ", found " + std::string(found);
   return false;
+}
+
+Status JsonReader::status() const {
+  if (ok_) return Status::Ok();
+  return Status::InvalidArgument("JSON: at byte " + std::to_string(error_offset_) + ": " +
+                                 error_detail_);
 }
 
 void JsonReader::SkipSpace() {

@@ -35,8 +35,12 @@ class JsonReader {
 
   bool ok() const { return ok_; }
   /// kInvalidArgument once ok() is false.
-  Status status() const { return ok_ ? Status::Ok() : Status::InvalidArgument(error_); }
+  Status status() const;
   size_t offset() const { return at_; }
+  /// For callers that name places in their own way: the byte of the error, and what was expected
+  /// and found.
+  size_t error_offset() const { return error_offset_; }
+  const std::string& error_detail() const { return error_detail_; }
 
   /// What the next value is, without consuming it.
   JsonKind Peek();
@@ -90,7 +94,8 @@ class JsonReader {
   size_t depth_ = 0;
   bool first_ = false;  // the container entered last has had no member yet
   bool ok_ = true;
-  std::string error_;
+  size_t error_offset_ = 0;
+  std::string error_detail_;
 };
 
 /// The double nearest to a JSON number; false if it overflows. Too small is a zero of its sign.

@@ -26,14 +26,16 @@ enum class FilterOp : uint8_t {
   kContains,    ///< values[0], a string
 };
 
+/// Made by query/filter_build.h alone, within the limits of vdb/filter.h.
 struct FilterNode {
   FilterOp op = FilterOp::kAnd;
   format::FieldPath path;  ///< of predicates; of no step: the document's key
-  std::vector<FilterValue> values;
+  std::vector<FilterValue> values;  ///< of kIn: ascending (query/filter_value.h), each once
   std::vector<std::shared_ptr<const FilterNode>> children;
 
   bool is_predicate() const { return op > FilterOp::kNot; }
 };
+using FilterNodePtr = std::shared_ptr<const FilterNode>;
 
 /// Whether a document matches. `metadata`: a FlexBuffer as format/metadata.h writes them, or empty.
 /// kCorruption if it is damaged where it is looked at.

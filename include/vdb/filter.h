@@ -23,6 +23,7 @@ namespace vdb {
 
 namespace query {
 struct FilterNode;
+enum class FilterOp : uint8_t;
 }
 
 /// A point in time, to the nanosecond. Documents hold it as an RFC 3339 string.
@@ -91,6 +92,9 @@ class Filter {
 
  private:
   friend class Field;
+  explicit Filter(StatusOr<std::shared_ptr<const query::FilterNode>> root);
+  static Filter Join(query::FilterOp op, std::vector<Filter> filters);
+
   std::shared_ptr<const query::FilterNode> root_;
   Status status_;
 };
@@ -118,6 +122,8 @@ class Field {
 
  private:
   Field() = default;
+  Filter Predicate(query::FilterOp op, std::vector<FilterValue> values) const;
+
   std::string path_;
   bool key_ = false;
 };

@@ -113,7 +113,7 @@ TEST(Timestamp, TextAndBack) {
     const int lengths[] = {31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     for (int month = 1; month <= 12; ++month) {
       for (int date = 1; date <= lengths[month - 1]; ++date, ++day) {
-        char text[32];
+        char text[64];
         snprintf(text, sizeof(text), "%04d-%02d-%02dT00:00:00Z", year, month, date);
         ASSERT_EQ(TimestampText({day * 86400, 0}), text);
         ASSERT_EQ(Timestamp::Parse(text)->seconds, day * 86400);
