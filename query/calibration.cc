@@ -209,7 +209,7 @@ Status Calibrator::FindMargins() {
     for (size_t i = 0; i < k; ++i) {
       const std::optional<uint32_t> list = ListOf(truth_[q][i]);
       if (!list) continue;
-      const double value = margin.Of(*list, keys[*list], rank[*list],
+      const double value = margin.Of(*list, keys[*list], static_cast<double>(rank[*list]),
                                      probe.KeyOfScore(truth_[q][k - 1].score));
       if (std::isfinite(value)) margins_.push_back(value);
     }

@@ -56,14 +56,15 @@ constexpr size_t kThreadsMax = 256;
 
 constexpr double kNoScore = -std::numeric_limits<double>::infinity();
 
-// Consecutive rows of one segment.
+// Rows that a listed segment (see Scan::listed_) fetches ahead: its rows lie apart.
+constexpr size_t kListedAhead = 4;
+
+// Consecutive rows of one segment; of a listed one, consecutive places in its list.
 struct RowRange {
   uint32_t segment = 0;
   uint64_t first = 0;
   size_t count = 0;
 };
-
-uint64_t RowsOf(const ScanSegment& segment) { return segment.row_count - segment.first_row; }
 
 struct alignas(64) QueryState {
   ScreenQuery query;
@@ -78,6 +79,7 @@ struct Scratch {
   std::vector<float> scores;         // [queries of a product x rows]
   std::vector<uint32_t> positions;   // [rows]
   std::vector<float> norm, inverse;  // [rows], see NormTerms
+  std::vector<float> gathered;       // [rows x dimension] of a listed segment, for a product
   std::vector<RowHit> hits;
   RowScorer scorer;
 
@@ -93,6 +95,7 @@ class Scan {
   StatusOr<std::vector<std::vector<RowHit>>> TakeAnswer();
 
  private:
+  void ListRows();
   void PlanTasks();
   size_t ThreadCount() const;
   size_t RowBytes() const { return input_.dimension * sizeof(float); }
@@ -100,12 +103,24 @@ class Scan {
     return segment.screen != nullptr ? kCodeTaskRows : task_rows_;
   }
   bool UsesMatrix() const { return states_.size() >= kMatrixQueriesMin; }
+  bool Listed(uint32_t segment) const {
+    return input_.segments[segment].allow != nullptr && input_.segments[segment].screen == nullptr;
+  }
+  uint64_t RowsOf(uint32_t segment) const {
+    const ScanSegment& from = input_.segments[segment];
+    return Listed(segment) ? listed_[segment].size() : from.row_count - from.first_row;
+  }
+  bool GoOn() const { return input_.budget == nullptr || input_.budget->GoOn(); }
 
   void Work();
   Status WorkOrFail();
   Status ScanRange(const RowRange& range, Scratch* scratch);
   Status ScanRangeByMatrix(const RowRange& range, Scratch* scratch);
   Status ScanRangeByCodes(const RowRange& range, Scratch* scratch);
+  Status ScanListed(const RowRange& range, Scratch* scratch);
+  void ScreenListed(const RowRange& block, const float* unit, float* scores) const;
+  void GatherListed(const RowRange& block, Scratch* scratch) const;
+  void FindNormTerms(const RowRange& block, Scratch* scratch) const;
   RowRange Task(uint64_t task) const;
 
   Status Offer(QueryState* state, const RowRange& range, const float* scores, Scratch* scratch);
@@ -124,6 +139,8 @@ class Scan {
   const size_t k_;
   uint64_t total_rows_ = 0;
   size_t task_rows_ = 0;
+  // By segment: the rows to search of one with a mask and no screen; empty for others.
+  std::vector<std::vector<uint32_t>> listed_;
   std::vector<uint64_t> tasks_before_;  // [segments + 1]
   std::vector<float> units_;            // [queries x dimension]
   std::vector<QueryState> states_;      // [queries]
@@ -139,9 +156,7 @@ Scan::Scan(const ExactSearchInput& input, const index::Kernels& kernels)
       kernels_(kernels),
       k_(std::min(input.k, kSearchKMax)),
       units_(input.queries.row_count * input.dimension),
-      states_(input.queries.row_count) {
-  for (const ScanSegment& segment : input.segments) total_rows_ += segment.row_count;
-}
+      states_(input.queries.row_count) {}
 
 Status Scan::Prepare() {
   const index::ScopedFloatMode float_mode;
@@ -163,8 +178,23 @@ Status Scan::Prepare() {
     states_[q].top = TopK(k_);
     if (!input_.kth_scores_known.empty()) states_[q].kth_score = input_.kth_scores_known[q];
   }
+  ListRows();
   PlanTasks();
   return Status::Ok();
+}
+
+void Scan::ListRows() {
+  listed_.resize(input_.segments.size());
+  for (uint32_t i = 0; i < listed_.size(); ++i) {
+    const ScanSegment& segment = input_.segments[i];
+    if (Listed(i)) {
+      listed_[i] = segment.allow->Rows();
+      std::erase_if(listed_[i], [&segment](uint32_t row) {
+        return row < segment.first_row || row >= segment.row_count;
+      });
+    }
+    total_rows_ += RowsOf(i);
+  }
 }
 
 void Scan::PlanTasks() {
@@ -177,9 +207,9 @@ void Scan::PlanTasks() {
     task_rows_ = std::max<size_t>(kTaskBytes / RowBytes(), 16);
   }
   tasks_before_.assign(1, 0);
-  for (const ScanSegment& segment : input_.segments) {
-    const uint64_t tasks = (RowsOf(segment) + TaskRows(segment) - 1) / TaskRows(segment);
-    tasks_before_.push_back(tasks_before_.back() + tasks);
+  for (uint32_t i = 0; i < input_.segments.size(); ++i) {
+    const size_t rows = TaskRows(input_.segments[i]);
+    tasks_before_.push_back(tasks_before_.back() + (RowsOf(i) + rows - 1) / rows);
   }
 }
 
@@ -240,40 +270,93 @@ Status Scan::WorkOrFail() {
   scratch.positions.resize(std::max(task_rows_, kCodeBlockRows));
   scratch.norm.resize(task_rows_);
   scratch.inverse.resize(task_rows_);
-  while (!failed_.load(std::memory_order_relaxed)) {
+  while (!failed_.load(std::memory_order_relaxed) && GoOn()) {
     const uint64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
     if (task >= tasks_before_.back()) break;
     const RowRange range = Task(task);
     const bool codes = input_.segments[range.segment].screen != nullptr;
-    VDB_RETURN_IF_ERROR(codes          ? ScanRangeByCodes(range, &scratch)
-                        : UsesMatrix() ? ScanRangeByMatrix(range, &scratch)
-                                       : ScanRange(range, &scratch));
+    VDB_RETURN_IF_ERROR(codes                   ? ScanRangeByCodes(range, &scratch)
+                        : UsesMatrix()          ? ScanRangeByMatrix(range, &scratch)
+                        : Listed(range.segment) ? ScanListed(range, &scratch)
+                                                : ScanRange(range, &scratch));
   }
   return Status::Ok();
 }
 
 RowRange Scan::Task(uint64_t task) const {
   const auto after = std::upper_bound(tasks_before_.begin(), tasks_before_.end(), task);
-  const auto segment = static_cast<size_t>(after - tasks_before_.begin()) - 1;
-  const uint64_t first =
-      input_.segments[segment].first_row +
-      (task - tasks_before_[segment]) * TaskRows(input_.segments[segment]);
-  const uint64_t rest = input_.segments[segment].row_count - first;
-  return {static_cast<uint32_t>(segment), first,
-          static_cast<size_t>(std::min<uint64_t>(rest, TaskRows(input_.segments[segment])))};
+  const auto segment = static_cast<uint32_t>(after - tasks_before_.begin()) - 1;
+  const size_t rows = TaskRows(input_.segments[segment]);
+  const uint64_t done = (task - tasks_before_[segment]) * rows;
+  const uint64_t first = done + (Listed(segment) ? 0 : input_.segments[segment].first_row);
+  return {segment, first, static_cast<size_t>(std::min<uint64_t>(RowsOf(segment) - done, rows))};
+}
+
+// Of rows that lie apart, for ScanListed and ScanRangeByMatrix.
+void Scan::FindNormTerms(const RowRange& block, Scratch* scratch) const {
+  const ScanSegment& segment = input_.segments[block.segment];
+  if (input_.metric == Metric::kCosine) return;
+  if (!Listed(block.segment)) {
+    NormTerms({segment.records + block.first, block.count}, scratch->norm.data(),
+              scratch->inverse.data());
+    return;
+  }
+  const uint32_t* const rows = listed_[block.segment].data() + block.first;
+  for (size_t i = 0; i < block.count; ++i) {
+    NormTerms({segment.records + rows[i], 1}, scratch->norm.data() + i,
+              scratch->inverse.data() + i);
+  }
+}
+
+void Scan::ScreenListed(const RowRange& block, const float* unit, float* scores) const {
+  const float* const values = input_.segments[block.segment].rows;
+  const uint32_t* const rows = listed_[block.segment].data() + block.first;
+  for (size_t i = 0; i < block.count; ++i) {
+    if (i + kListedAhead < block.count) {
+      const char* const next =
+          reinterpret_cast<const char*>(values + uint64_t{rows[i + kListedAhead]} * input_.dimension);
+      for (size_t b = 0; b < std::min<size_t>(RowBytes(), 1024); b += 64) {
+        __builtin_prefetch(next + b);
+      }
+    }
+    kernels_.screen_dots(values + uint64_t{rows[i]} * input_.dimension, 1, input_.dimension, unit,
+                         scores + i);
+  }
+}
+
+Status Scan::ScanListed(const RowRange& range, Scratch* scratch) {
+  const size_t block_rows =
+      std::clamp<size_t>(kScreenBlockBytes / RowBytes(), 16, kScreenBlockRowsMax);
+  for (size_t done = 0; done < range.count && GoOn(); done += block_rows) {
+    const RowRange block = {range.segment, range.first + done,
+                            std::min(block_rows, range.count - done)};
+    FindNormTerms(block, scratch);
+    for (QueryState& state : states_) {
+      ScreenListed(block, state.query.unit, scratch->scores.data());
+      VDB_RETURN_IF_ERROR(Offer(&state, block, scratch->scores.data(), scratch));
+    }
+  }
+  return Status::Ok();
+}
+
+void Scan::GatherListed(const RowRange& block, Scratch* scratch) const {
+  const float* const values = input_.segments[block.segment].rows;
+  scratch->gathered.resize(block.count * input_.dimension);
+  for (size_t i = 0; i < block.count; ++i) {
+    const uint64_t row = listed_[block.segment][block.first + i];
+    std::copy_n(values + row * input_.dimension, input_.dimension,
+                scratch->gathered.data() + i * input_.dimension);
+  }
 }
 
 Status Scan::ScanRange(const RowRange& range, Scratch* scratch) {
   const ScanSegment& segment = input_.segments[range.segment];
   const size_t block_rows =
       std::clamp<size_t>(kScreenBlockBytes / RowBytes(), 16, kScreenBlockRowsMax);
-  for (size_t done = 0; done < range.count; done += block_rows) {
+  for (size_t done = 0; done < range.count && GoOn(); done += block_rows) {
     const RowRange block = {range.segment, range.first + done,
                             std::min(block_rows, range.count - done)};
-    if (input_.metric != Metric::kCosine) {
-      NormTerms({segment.records + block.first, block.count}, scratch->norm.data(),
-                scratch->inverse.data());
-    }
+    FindNormTerms(block, scratch);
     for (QueryState& state : states_) {
       kernels_.screen_dots(segment.rows + block.first * input_.dimension, block.count,
                            input_.dimension, state.query.unit, scratch->scores.data());
@@ -286,15 +369,16 @@ Status Scan::ScanRange(const RowRange& range, Scratch* scratch) {
 Status Scan::ScanRangeByMatrix(const RowRange& range, Scratch* scratch) {
   const ScanSegment& segment = input_.segments[range.segment];
   const size_t dimension = input_.dimension;
-  if (input_.metric != Metric::kCosine) {
-    NormTerms({segment.records + range.first, range.count}, scratch->norm.data(),
-              scratch->inverse.data());
+  FindNormTerms(range, scratch);
+  const float* rows = segment.rows + range.first * dimension;
+  if (Listed(range.segment)) {
+    GatherListed(range, scratch);
+    rows = scratch->gathered.data();
   }
   for (size_t first = 0; first < states_.size(); first += kTileQueriesMax) {
     const size_t count = std::min(kTileQueriesMax, states_.size() - first);
-    index::MultiplyQueriesByRows(units_.data() + first * dimension, count,
-                          segment.rows + range.first * dimension, range.count, dimension,
-                          scratch->scores.data());
+    index::MultiplyQueriesByRows(units_.data() + first * dimension, count, rows, range.count,
+                                 dimension, scratch->scores.data());
     for (size_t q = 0; q < count; ++q) {
       VDB_RETURN_IF_ERROR(
           Offer(&states_[first + q], range, scratch->scores.data() + q * range.count, scratch));
@@ -307,9 +391,12 @@ Status Scan::ScanRangeByMatrix(const RowRange& range, Scratch* scratch) {
 // are damaged, the rows themselves are screened.
 Status Scan::ScanRangeByCodes(const RowRange& range, Scratch* scratch) {
   const ScanSegment& segment = input_.segments[range.segment];
-  for (size_t done = 0; done < range.count; done += kCodeBlockRows) {
+  const uint64_t* const allow = segment.allow == nullptr ? nullptr : segment.allow->Words();
+  const auto allowed = [allow](uint64_t row) { return ((allow[row / 64] >> (row % 64)) & 1) != 0; };
+  for (size_t done = 0; done < range.count && GoOn(); done += kCodeBlockRows) {
     const RowRange block = {range.segment, range.first + done,
                             std::min(kCodeBlockRows, range.count - done)};
+    if (allow != nullptr && CountBits(allow, block.first, block.first + block.count) == 0) continue;
     for (size_t q = 0; q < states_.size(); ++q) {
       const double kth_score = states_[q].kth_score.load(std::memory_order_relaxed);
       size_t found = 0;
@@ -319,6 +406,12 @@ Status Scan::ScanRangeByCodes(const RowRange& range, Scratch* scratch) {
         for (found = 0; found < block.count; ++found) {
           scratch->positions[found] = static_cast<uint32_t>(found);
         }
+      }
+      if (allow != nullptr) {
+        uint32_t* const some = scratch->positions.data();
+        found = static_cast<size_t>(std::remove_if(some, some + found, [&](uint32_t i) {
+                                      return !allowed(block.first + i);
+                                    }) - some);
       }
       VDB_RETURN_IF_ERROR(
           RescoreFound(&states_[q], kth_score, range.segment, block.first, found, scratch));
@@ -353,8 +446,9 @@ Status Scan::RescoreFound(QueryState* state, double kth_score, uint32_t segment,
   if (found == 0) return Status::Ok();
   scratch->hits.clear();
   for (size_t i = 0; i < found; ++i) {
-    VDB_RETURN_IF_ERROR(
-        Rescore(*state, kth_score, segment, first + scratch->positions[i], scratch));
+    const uint64_t at = first + scratch->positions[i];
+    VDB_RETURN_IF_ERROR(Rescore(*state, kth_score, segment,
+                                Listed(segment) ? listed_[segment][at] : at, scratch));
   }
   state->rescored.fetch_add(found, std::memory_order_relaxed);
   if (scratch->hits.empty()) return Status::Ok();

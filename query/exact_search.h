@@ -22,6 +22,8 @@
 
 #include "format/row_record.h"
 #include "index/kernels/kernel_table.h"
+#include "query/budget.h"
+#include "query/row_mask.h"
 #include "storage/delete_mask.h"
 #include "vdb/status.h"
 #include "vdb/types.h"
@@ -49,6 +51,7 @@ struct ScanSegment {
   const storage::DeleteMask* deletes = nullptr;  ///< null: no row is dead
   uint64_t first_row = 0;              ///< rows before it are not searched
   const RowScreen* screen = nullptr;   ///< for all rows searched; null: none
+  const RowMask* allow = nullptr;      ///< the only rows that may be found; null: all
 };
 
 /// One row found. `segment` indexes the input's segments.
@@ -69,11 +72,13 @@ struct ExactSearchInput {
   /// Per query a score that k live rows of these segments are known to reach, or -infinity; empty:
   /// not known. Only speeds the search up.
   std::span<const double> kth_scores_known = {};
+  /// Asked once per block of rows; null: none. Once it stops, answers are the best found so far.
+  Budget* budget = nullptr;
   /// Per query how many rows were scored in the documented order; empty: not wanted.
   std::span<uint64_t> rows_rescored = {};
 };
 
-/// hits[q] for each query, best first, min(k, live rows) of them. Memory: O(queries x (k +
+/// hits[q] for each query, best first, min(k, live rows allowed) of them. Memory: O(queries x (k +
 /// dimension)) plus a few MiB per thread; rows are never copied. Runs in the standard float mode
 /// and leaves the caller's as it was. A batch uses OpenBLAS with one BLAS thread per caller: the
 /// first one calls openblas_set_num_threads(1), for the whole process. Errors: kCorruption from a

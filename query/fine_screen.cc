@@ -30,6 +30,31 @@ FineQueries::FineQueries(const index::Codebook& codebook, Metric metric,
   }
 }
 
+// Run by run of allowed rows; the others' estimates keep them out wherever there is a limit.
+void FineScreen::ScoreAllowed(size_t query, uint64_t first, size_t count, const uint8_t* rows,
+                              float* estimates, float* errors) const {
+  const index::CodedQuery& coded = queries_.query(query).coded();
+  const auto allowed = [this](uint64_t row) {
+    return allow_ == nullptr || ((allow_[row / 64] >> (row % 64)) & 1) != 0;
+  };
+  if (allow_ != nullptr) {
+    std::fill_n(estimates, count, std::numeric_limits<float>::lowest());
+    std::fill_n(errors, count, 0.0f);
+  }
+  for (size_t i = 0; i < count;) {
+    if (!allowed(first + i)) {
+      ++i;
+      continue;
+    }
+    size_t end = allow_ == nullptr ? count : i + 1;
+    while (end < count && allowed(first + end)) ++end;
+    queries_.kernels().score_fine(rows + i * lists_.fine_bytes(), lists_.fine_bytes(), end - i,
+                                  queries_.codebook().padded(), coded.fine(), coded.fine_scale(),
+                                  coded.fine_offset(), estimates + i, errors + i);
+    i = end;
+  }
+}
+
 // A row of a list can reach the key `floor` only if
 //     estimate + distance * error + slack >= floor - list key.
 // The comparison is made in float32 as estimate < a * error + c with a = -distance, c = floor - key
@@ -46,8 +71,7 @@ bool FineScreen::Candidates(size_t query, uint64_t first, size_t count, double k
   const uint32_t padded = codebook.padded();
   float* const estimates = scratch;
   float* const errors = scratch + count;
-  kernels.score_fine(rows, lists_.fine_bytes(), count, padded, coded.fine(), coded.fine_scale(),
-                     coded.fine_offset(), estimates, errors);
+  ScoreAllowed(query, first, count, rows, estimates, errors);
   const double floor = probe.KeyOfScore(kth_score);
   const double base_max = lists_.header().base_max;
   const double rotation_error = codebook.rotation().ErrorBound();

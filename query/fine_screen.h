@@ -34,15 +34,22 @@ class FineQueries {
 
 class FineScreen final : public RowScreen {
  public:
-  FineScreen(const FineQueries& queries, const index::InvertedLists& lists)
-      : queries_(queries), lists_(lists) {}
+  /// `allow` null: all rows; else only the codes of allowed rows are read, and no other row is
+  /// surely left out.
+  FineScreen(const FineQueries& queries, const index::InvertedLists& lists,
+             const uint64_t* allow = nullptr)
+      : queries_(queries), lists_(lists), allow_(allow) {}
 
   bool Candidates(size_t query, uint64_t first, size_t count, double kth_score, float* scratch,
                   uint32_t* out, size_t* found) const override;
 
  private:
+  void ScoreAllowed(size_t query, uint64_t first, size_t count, const uint8_t* rows,
+                    float* estimates, float* errors) const;
+
   const FineQueries& queries_;
   const index::InvertedLists& lists_;
+  const uint64_t* allow_;
 };
 
 }  // namespace vdb::query

@@ -31,6 +31,10 @@ constexpr size_t kSkippedMax = 12;
 // lower bounds then keep nearly all others out.
 constexpr size_t kFirstPerHit = 3;
 
+// Of a block with so few rows (the others are masked, or of the next list) the fine codes are read
+// at once: they are no more bytes than the block's coarse codes.
+constexpr int kRefinedUnscanned = 2;
+
 // A fine code is fetched so many codes ahead: its cache lines come one after the other else.
 constexpr size_t kFineAhead = 3;
 
@@ -62,6 +66,11 @@ ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels
   const size_t blocks = (codebook_.list_count() + 63) / 64;
   list_keys_.resize(blocks * 64);
   chosen_.resize(codebook_.list_count());
+  uint64_t rows = 1;
+  for (const IndexedSegment& segment : input.indexed) {
+    if (segment.lists != nullptr) rows += segment.lists->loose_begin();
+  }
+  rank_per_row_ = static_cast<double>(codebook_.list_count()) / static_cast<double>(rows);
 }
 
 Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
@@ -85,25 +94,27 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
   Rank(explain);
   lap(&counts_.rank_us);
   const size_t probes_max = input_.effort.probes_max == 0
-                                ? codebook_.list_count()
-                                : std::min<size_t>(input_.effort.probes_max,
-                                                   codebook_.list_count());
+                                ? list_count_
+                                : std::min<size_t>(input_.effort.probes_max, list_count_);
   const double margin = static_cast<double>(input_.effort.margin);
   size_t skipped_in_a_row = 0;
-  for (size_t i = 0; i < codebook_.list_count() && *whole; ++i) {
+  for (size_t i = 0; i < list_count_ && *whole; ++i) {
     if (i >= probes_max && threshold_ > kNone) break;  // never fewer than k hits
+    if (input_.budget != nullptr && !input_.budget->GoOn()) break;
     if (i == ranked_.size()) RankMore();
     if (i == ranked_.size()) break;
-    if (threshold_ > kNone && Margin(i) > margin) {
+    if (threshold_ == kNone) {
+      reach_ = ranked_[i].key.distance;
+      rank_ = 0;
+    }
+    const double here = rank_;
+    rank_ += input_.list_allowed.empty() ? 1 : rank_per_row_ * input_.list_allowed[ranked_[i].list];
+    if (threshold_ > kNone && Margin(ranked_[i], here) > margin) {
       ++counts_.lists_skipped;
       if (++skipped_in_a_row == kSkippedMax) break;
       continue;
     }
     skipped_in_a_row = 0;
-    if (threshold_ == kNone) {
-      reach_ = ranked_[i].key.distance;
-      rank_first_ = i;
-    }
     if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
     VDB_RETURN_IF_ERROR(ProbeList(ranked_[i], whole));
   }
@@ -139,8 +150,21 @@ void ListProbe::Rank(SearchExplain*) {
     for (uint32_t i = 0; i < lists; ++i) list_keys_[i] -= codebook_.half_squared(i);
   }
   std::fill(list_keys_.begin() + lists, list_keys_.end(), kNotThere);
+  list_count_ = lists;
+  if (!input_.list_allowed.empty()) LeaveOutEmptyLists();
   ranked_.clear();
   RankMore();
+}
+
+void ListProbe::LeaveOutEmptyLists() {
+  list_count_ = 0;
+  for (size_t i = 0; i < input_.list_allowed.size(); ++i) {
+    if (input_.list_allowed[i] == 0) {
+      list_keys_[i] = kNotThere;
+    } else {
+      ++list_count_;
+    }
+  }
 }
 
 // A key that at least `count` lists reach, and not many more: the count-th largest of the maxima of
@@ -165,7 +189,8 @@ float ListProbe::LeastOfBest(size_t count) {
 // Scores the next lists of the coarse order in float32 and sorts them behind those already ranked.
 void ListProbe::RankMore() {
   const size_t lists = codebook_.list_count();
-  const size_t left = lists - ranked_.size();
+  const size_t left = list_count_ - ranked_.size();
+  if (left == 0) return;
   const size_t wanted = std::max<size_t>(kRankedPerProbe * input_.effort.probes_max, lists / 32);
   const size_t step = std::min(left, std::max({kRankedMin, wanted, ranked_.size()}));
   const float least = step < left ? LeastOfBest(step) : std::numeric_limits<float>::lowest();
@@ -185,11 +210,11 @@ void ListProbe::RankMore() {
             });
 }
 
-double ListProbe::Margin(size_t rank) const {
+double ListProbe::Margin(const Ranked& ranked, double rank) const {
   const double reach = input_.metric == Metric::kDot ? probe_.coded().p_length()
                                                      : reach_;
   const ListMargin margin = {&codebook_, input_.metric, reach};
-  return margin.Of(ranked_[rank].list, ranked_[rank].key, rank - rank_first_, threshold_);
+  return margin.Of(ranked.list, ranked.key, rank, threshold_);
 }
 
 void ListProbe::PrefetchList(uint32_t list) const {
@@ -239,9 +264,13 @@ Status ListProbe::ScanRows(const Ranked& ranked, uint32_t segment, bool* whole) 
   counts_.bytes_touched += (past_block - first_block) * lists.block_bytes();
   estimates_.clear();
   const bool first_list = threshold_ == kNone;
+  const RowMask* const allow = input_.indexed[segment].scan.allow;
+  const uint64_t* const words = allow == nullptr ? nullptr : allow->Words();
   for (uint64_t b = first_block; b < past_block && *whole; ++b, block += lists.block_bytes()) {
     const uint64_t from = b * 64 < first ? first - b * 64 : 0;
-    const uint64_t lanes = LanesFrom(from) & LanesBelow(past - b * 64);
+    uint64_t lanes = LanesFrom(from) & LanesBelow(past - b * 64);
+    if (words != nullptr) lanes &= words[b];
+    if (lanes == 0) continue;
     VDB_RETURN_IF_ERROR(ScanBlock(ranked, segment, block, b * 64, lanes, whole));
   }
   return first_list && *whole ? RefineFirst(ranked, segment, whole) : Status::Ok();
@@ -249,6 +278,13 @@ Status ListProbe::ScanRows(const Ranked& ranked, uint32_t segment, bool* whole) 
 
 Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block,
                             uint64_t first, uint64_t lanes, bool* whole) {
+  if (std::popcount(lanes) <= kRefinedUnscanned) {
+    for (; lanes != 0 && *whole; lanes &= lanes - 1) {
+      VDB_RETURN_IF_ERROR(
+          Refine(ranked, segment, first + static_cast<uint64_t>(std::countr_zero(lanes)), whole));
+    }
+    return Status::Ok();
+  }
   alignas(64) float keys[64];
   const index::CodedQuery& coded = probe_.coded();
   const bool collect = !estimates_.empty() || threshold_ == kNone;

@@ -9,6 +9,10 @@
 // reaches the k-th lower bound are refined with fine codes; what then still may enter is reranked
 // on its float32 row, best first.
 //
+// With masks, lists without an allowed row do not exist, blocks without one are not read, and the
+// rank of a list is the number of allowed rows before it, in lists of average length: so the margin
+// means what it means without a mask. No list is skipped before k allowed rows are known.
+//
 // Threads: one object per thread; Search for one query after the other.
 #pragma once
 
@@ -45,7 +49,8 @@ class ListProbe {
   void Rank(SearchExplain* explain);
   void RankMore();
   float LeastOfBest(size_t count);
-  double Margin(size_t rank) const;
+  double Margin(const Ranked& ranked, double rank) const;
+  void LeaveOutEmptyLists();
   Status ProbeList(const Ranked& ranked, bool* whole);
   Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
   Status ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block, uint64_t first,
@@ -68,7 +73,9 @@ class ListProbe {
   size_t k_ = 0;
   // Of the last list probed before there was a threshold: lists without live rows say nothing.
   double reach_ = 0;
-  size_t rank_first_ = 0;
+  double rank_ = 0;                   // of the next list, counted from that one
+  size_t list_count_ = 0;             // lists that may hold a row
+  double rank_per_row_ = 0;           // with masks
 
   std::vector<float> list_keys_;      // [lists, rounded up to blocks] coarse keys of the centroids
   std::vector<float> key_order_;      // scratch for the choice of the best

@@ -31,6 +31,10 @@ constexpr size_t kKeyBytesMax = 64u << 20;
 // The lists that an exact search probes for its first k-th score.
 constexpr uint32_t kFloorProbes = 4;
 
+uint64_t AllowedRows(const ScanSegment& segment, uint64_t first, uint64_t past) {
+  return segment.allow == nullptr ? past - first : CountBits(segment.allow->Words(), first, past);
+}
+
 class Searcher {
  public:
   Searcher(const ListSearchInput& input, const index::Kernels& kernels)
@@ -93,6 +97,7 @@ Status Searcher::SearchOutside(std::vector<std::vector<RowHit>>* hits) const {
   exact.queries = input_.queries;
   exact.k = input_.k;
   exact.thread_count = input_.thread_count;
+  exact.budget = input_.budget;
   VDB_ASSIGN_OR_RETURN(*hits, ExactSearchAtLevel(exact, kernels_));
   return Status::Ok();
 }
@@ -174,7 +179,8 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
       const IndexedSegment& from = input_.indexed[i];
       ScanSegment segment = from.scan;
       if (indexed_[i]) {
-        screens.emplace_back(fine, *from.lists);
+        screens.emplace_back(fine, *from.lists,
+                             segment.allow == nullptr ? nullptr : segment.allow->Words());
         segment.row_count = from.lists->loose_begin();
         segment.screen = &screens.back();
       }
@@ -194,8 +200,9 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
     std::vector<double> known;
     for (size_t q = 0; q < count; ++q) {
       const auto& hits = seeds.hits[first + q];
-      known.push_back(hits.size() == k ? hits.back().score
-                                       : -std::numeric_limits<double>::infinity());
+      known.push_back(std::max(input_.min_score,
+                               hits.size() == k ? hits.back().score
+                                                : -std::numeric_limits<double>::infinity()));
     }
     ExactSearchInput exact;
     exact.segments = segments;
@@ -205,6 +212,7 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
     exact.k = input_.k;
     exact.thread_count = input_.thread_count;
     exact.kth_scores_known = known;
+    exact.budget = input_.budget;
     std::vector<uint64_t> rescored(input_.explain ? count : 0);
     exact.rows_rescored = rescored;
     VDB_ASSIGN_OR_RETURN(auto hits, ExactSearchAtLevel(exact, kernels_));
@@ -233,7 +241,9 @@ Status Searcher::ProveAll(ListSearchResult* result) {
   *result = std::move(exact);
   uint64_t codes = 0;
   for (size_t i = 0; i < input_.indexed.size(); ++i) {
-    if (indexed_[i]) codes += input_.indexed[i].lists->loose_begin();
+    if (!indexed_[i]) continue;
+    const IndexedSegment& from = input_.indexed[i];
+    codes += AllowedRows(from.scan, 0, from.lists->loose_begin());
   }
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
   for (SearchExplain& explain : result->explains) {
@@ -255,7 +265,7 @@ Status Searcher::Run(std::vector<bool> indexed, ListSearchResult* result, bool* 
   result->hits.assign(queries_.size(), {});
   if (!input_.exact) VDB_RETURN_IF_ERROR(SearchOutside(&result->hits));
   uint64_t outside = 0;
-  for (const ScanSegment& s : Outside()) outside += s.row_count - s.first_row;
+  for (const ScanSegment& s : Outside()) outside += AllowedRows(s, s.first_row, s.row_count);
   Effort effort = input_.effort;
   if (input_.exact) effort = {.probes_max = kFloorProbes, .coarse_errors = 2, .fine_errors = 3};
   VDB_RETURN_IF_ERROR(ProbeAll(effort, result, whole));

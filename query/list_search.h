@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -51,6 +52,12 @@ struct ListSearchInput {
   uint32_t thread_count = 0;  ///< 0: decide here
   bool exact = false;
   Effort effort;              ///< approximate searches
+  /// With masks (ScanSegment::allow, then of every segment): rows allowed in each list, all
+  /// segments together. Empty: without masks.
+  std::span<const uint32_t> list_allowed = {};
+  /// Only hits that reach it are of interest.
+  double min_score = -std::numeric_limits<double>::infinity();
+  Budget* budget = nullptr;   ///< see ExactSearchInput
   bool explain = false;
 };
 

@@ -42,14 +42,14 @@ double ProbeQuery::OrderSlack(double centroid_length, double radius) const {
 // scanned for recall 0.99 with the true threshold: by rank alone 7,500 and 26,900; by residual
 // lengths alone, each over its own distance (the study's z), 22,700 and 32,400; with both terms
 // 4,300 and 14,300. Weights of 0.06 to 0.12 are within 10 % of that.
-double ListMargin::Of(uint32_t list, const index::ListKey& key, size_t rank,
+double ListMargin::Of(uint32_t list, const index::ListKey& key, double rank,
                       double threshold) const {
   constexpr double kTiny = 1e-30;  // lists of equal rows, queries on a centroid
   constexpr double kRankWeight = 0.09;
   const double rho = std::max(static_cast<double>(codebook->rho(list)), kTiny);
   const double drop = metric == Metric::kL2 ? rho * rho / 2 : 0;
   return (threshold - key.key + drop) / (rho * std::max(reach, kTiny)) +
-         kRankWeight * std::log(static_cast<double>(rank) + 1);
+         kRankWeight * std::log(rank + 1);
 }
 
 }  // namespace vdb::query

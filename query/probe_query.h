@@ -49,7 +49,7 @@ struct ListMargin {
   Metric metric = Metric::kCosine;
   double reach = 0;  ///< the distance of the nearest list (dot: |p|)
 
-  double Of(uint32_t list, const index::ListKey& key, size_t rank, double threshold) const;
+  double Of(uint32_t list, const index::ListKey& key, double rank, double threshold) const;
 };
 
 }  // namespace vdb::query
