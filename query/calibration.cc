@@ -13,11 +13,13 @@
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
 #include "query/probe_query.h"
+#include "query/row_scorer.h"
 
 namespace vdb::query {
 namespace {
 
 constexpr size_t kKs = std::size(kCalibrationKs);
+constexpr size_t kShares = std::size(kCalibrationShares);
 // 1.645 would be 95 % of a normal mean; margins and step are chosen on the same queries, so that
 // the bounds held in 93 % of resamples. 2 holds in 97 to 99 %.
 constexpr double kConfidence = 2;
@@ -27,6 +29,9 @@ constexpr double kPopulationMin = 32;
 
 constexpr float kSaturated = 0.995f;
 constexpr uint32_t kCommonK = 10;
+
+// Masks that allow fewer rows say nothing, and searches among so few rows are scans.
+constexpr double kMaskedRowsMin = 1000;
 
 // Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
 constexpr size_t kStoredRowsMax = 128;
@@ -51,7 +56,7 @@ constexpr std::array kRungs = {
 class Calibrator {
  public:
   explicit Calibrator(const CalibrateInput& input, const index::Kernels& kernels)
-      : input_(input), kernels_(kernels) {}
+      : input_(input), kernels_(kernels), search_(input.search) {}
 
   StatusOr<Calibration> Run();
 
@@ -61,7 +66,7 @@ class Calibrator {
     return Status::Cancelled("calibration: cancelled by the caller");
   }
   size_t DropSelf(size_t query, std::vector<RowHit>* hits) const;
-  Status FindTruth(size_t first, size_t stride);
+  Status FindTruth(size_t first, size_t stride, uint32_t k);
   Status AddMovedTwins();
   MatrixView Queries() const {
     return {queries_.data(), queries_.size() / input_.search.dimension, input_.search.dimension};
@@ -71,10 +76,19 @@ class Calibrator {
   StatusOr<std::vector<std::vector<RowHit>>> SearchWithoutSelf(const Effort& effort, uint32_t k);
   StatusOr<std::vector<float>> Measure(const Effort& effort, const std::vector<float>& before,
                                        size_t step);
+  StatusOr<float> MeasureAt(const Effort& effort, uint32_t k);
+  Status MeasureLadder(Calibration* calibration);
+  Status SetMasks(double share);
+  Status MeasureMasked(double share, Calibration* calibration);
   double LowerBound(const std::vector<double>& recalls, uint32_t k) const;
 
   const CalibrateInput& input_;
   const index::Kernels& kernels_;
+  ListSearchInput search_;                  // the input's, later with masks
+  std::vector<std::shared_ptr<const RowMask>> masks_;
+  std::vector<IndexedSegment> indexed_;
+  std::vector<ScanSegment> unindexed_;
+  std::vector<uint32_t> list_allowed_;
   std::vector<std::vector<RowHit>> truth_;  // per query, itself left out
   std::vector<double> margins_;             // of true neighbours' lists, ascending
   std::vector<float> queries_;      // [queries x dimension]
@@ -94,7 +108,7 @@ size_t Calibrator::DropSelf(size_t query, std::vector<RowHit>* hits) const {
 }
 
 // Fills in truth_ from query `first` on, each `stride`-th one.
-Status Calibrator::FindTruth(size_t first, size_t stride) {
+Status Calibrator::FindTruth(size_t first, size_t stride, uint32_t k) {
   const size_t dimension = input_.search.dimension;
   truth_.resize(Queries().row_count);
   self_rank_.resize(truth_.size());
@@ -107,11 +121,11 @@ Status Calibrator::FindTruth(size_t first, size_t stride) {
       some.insert(some.end(), query.begin(), query.end());
       members.push_back(q);
     }
-    ListSearchInput search = input_.search;
+    ListSearchInput search = search_;
     search.exact = true;
     search.explain = false;
     search.queries = {some.data(), members.size(), dimension};
-    search.k = kCalibrationKs[kKs - 1] + (selves_.empty() ? 0 : 1);
+    search.k = k + (selves_.empty() ? 0 : 1);
     VDB_ASSIGN_OR_RETURN(auto found, ListSearchAtLevel(search, kernels_));
     for (size_t i = 0; i < members.size(); ++i) {
       truth_[members[i]] = std::move(found.hits[i]);
@@ -256,7 +270,7 @@ StatusOr<std::vector<std::vector<RowHit>>> Calibrator::SearchWithoutSelf(const E
       some.insert(some.end(), query.begin(), query.end());
     }
     if (members.empty()) continue;
-    ListSearchInput search = input_.search;
+    ListSearchInput search = search_;
     search.exact = false;
     search.effort = effort;
     search.explain = false;
@@ -282,26 +296,31 @@ StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
       bounds.push_back(before[bounds.size()]);
       continue;
     }
-    VDB_RETURN_IF_ERROR(GoOn());
-    VDB_ASSIGN_OR_RETURN(auto hits, SearchWithoutSelf(effort, k));
-    std::vector<double> recalls;
-    for (size_t q = 0; q < truth_.size(); ++q) {
-      const size_t wanted = std::min<size_t>(k, truth_[q].size());
-      if (wanted == 0) {
-        recalls.push_back(1);
-        continue;
-      }
-      // A row that ties with the k-th is as good as it.
-      const double kth = truth_[q][wanted - 1].score;
-      size_t good = 0;
-      for (size_t i = 0; i < std::min(wanted, hits[q].size()); ++i) {
-        good += hits[q][i].score >= kth ? 1 : 0;
-      }
-      recalls.push_back(static_cast<double>(good) / static_cast<double>(wanted));
-    }
-    bounds.push_back(static_cast<float>(LowerBound(recalls, k)));
+    VDB_ASSIGN_OR_RETURN(const float bound, MeasureAt(effort, k));
+    bounds.push_back(bound);
   }
   return bounds;
+}
+
+StatusOr<float> Calibrator::MeasureAt(const Effort& effort, uint32_t k) {
+  VDB_RETURN_IF_ERROR(GoOn());
+  VDB_ASSIGN_OR_RETURN(auto hits, SearchWithoutSelf(effort, k));
+  std::vector<double> recalls;
+  for (size_t q = 0; q < truth_.size(); ++q) {
+    const size_t wanted = std::min<size_t>(k, truth_[q].size());
+    if (wanted == 0) {
+      recalls.push_back(1);
+      continue;
+    }
+    // A row that ties with the k-th is as good as it.
+    const double kth = truth_[q][wanted - 1].score;
+    size_t good = 0;
+    for (size_t i = 0; i < std::min(wanted, hits[q].size()); ++i) {
+      good += hits[q][i].score >= kth ? 1 : 0;
+    }
+    recalls.push_back(static_cast<double>(good) / static_cast<double>(wanted));
+  }
+  return static_cast<float>(LowerBound(recalls, k));
 }
 
 StatusOr<Calibration> Calibrator::Run() {
@@ -314,11 +333,12 @@ StatusOr<Calibration> Calibrator::Run() {
     queries_.insert(queries_.end(), query.begin(), query.end());
     if (stored) selves_.push_back(input_.self_docnos[from]);
   }
-  VDB_RETURN_IF_ERROR(FindTruth(0, 1));
+  constexpr uint32_t kLargestK = kCalibrationKs[kKs - 1];
+  VDB_RETURN_IF_ERROR(FindTruth(0, 1, kLargestK));
   if (!selves_.empty()) {
     VDB_RETURN_IF_ERROR(AddMovedTwins());
     VDB_RETURN_IF_ERROR(GoOn());
-    VDB_RETURN_IF_ERROR(FindTruth(1, 2));
+    VDB_RETURN_IF_ERROR(FindTruth(1, 2, kLargestK));
   }
   VDB_RETURN_IF_ERROR(GoOn());
   VDB_RETURN_IF_ERROR(FindMargins());
@@ -327,24 +347,81 @@ StatusOr<Calibration> Calibrator::Run() {
   calibration.row_count = input_.row_count;
   calibration.own_queries = input_.self_docnos.empty();
   if (margins_.empty()) return calibration;
+  VDB_RETURN_IF_ERROR(MeasureLadder(&calibration));
+  for (const double share : kCalibrationShares) {
+    VDB_RETURN_IF_ERROR(MeasureMasked(share, &calibration));
+  }
+  return calibration;
+}
+
+Status Calibrator::MeasureLadder(Calibration* calibration) {
   for (const Rung& rung : kRungs) {
     const auto at = static_cast<size_t>(rung.covered * static_cast<double>(margins_.size() - 1));
     CalibrationStep step;
     step.effort = {static_cast<float>(margins_[at]), 0, rung.coarse_errors, rung.fine_errors};
-    const auto before = calibration.steps.empty() ? std::vector<float>()
-                                                  : calibration.steps.back().recall_lower;
+    const auto before = calibration->steps.empty() ? std::vector<float>()
+                                                   : calibration->steps.back().recall_lower;
     VDB_ASSIGN_OR_RETURN(step.recall_lower,
-                         Measure(step.effort, before, calibration.steps.size()));
+                         Measure(step.effort, before, calibration->steps.size()));
     // Sampling noise must not make a wider step look worse.
-    if (!calibration.steps.empty()) {
-      for (size_t i = 0; i < kKs; ++i) {
-        step.recall_lower[i] =
-            std::max(step.recall_lower[i], calibration.steps.back().recall_lower[i]);
-      }
+    for (size_t i = 0; i < before.size(); ++i) {
+      step.recall_lower[i] = std::max(step.recall_lower[i], before[i]);
     }
-    calibration.steps.push_back(std::move(step));
+    calibration->steps.push_back(std::move(step));
   }
-  return calibration;
+  return Status::Ok();
+}
+
+// Masks of about a share of the live rows, chosen by a hash of their docnos.
+Status Calibrator::SetMasks(double share) {
+  const auto limit = static_cast<uint64_t>(share * 0x1p53);
+  masks_.clear();
+  indexed_.assign(input_.search.indexed.begin(), input_.search.indexed.end());
+  unindexed_.assign(input_.search.unindexed.begin(), input_.search.unindexed.end());
+  DeadRows dead_rows;
+  const auto mask = [&](ScanSegment* scan) {
+    std::vector<uint64_t> words((scan->row_count + 63) / 64);
+    for (uint64_t row = 0; row < scan->row_count; ++row) {
+      if ((scan->records[row].docno * 0x9E3779B97F4A7C15ull >> 11) >= limit) continue;
+      VDB_ASSIGN_OR_RETURN(const bool dead, dead_rows.Test(*scan, row));
+      if (!dead) words[row / 64] |= uint64_t{1} << (row % 64);
+    }
+    masks_.push_back(RowMask::FromWords(std::move(words), scan->row_count));
+    scan->allow = masks_.back().get();
+    return Status::Ok();
+  };
+  list_allowed_.assign(search_.codebook->list_count(), 0);
+  for (IndexedSegment& segment : indexed_) {
+    VDB_RETURN_IF_ERROR(mask(&segment.scan));
+    for (uint32_t list = 0; list < list_allowed_.size(); ++list) {
+      list_allowed_[list] += static_cast<uint32_t>(
+          CountBits(segment.scan.allow->Words(), segment.lists->row_begin(list),
+                    segment.lists->row_end(list)));
+    }
+  }
+  for (ScanSegment& segment : unindexed_) VDB_RETURN_IF_ERROR(mask(&segment));
+  search_.indexed = indexed_;
+  search_.unindexed = unindexed_;
+  search_.list_allowed = list_allowed_;
+  return Status::Ok();
+}
+
+// Appends the bounds of a share to every step.
+Status Calibrator::MeasureMasked(double share, Calibration* calibration) {
+  const bool enough = share * static_cast<double>(input_.row_count) >= kMaskedRowsMin;
+  if (enough) {
+    VDB_RETURN_IF_ERROR(SetMasks(share));
+    VDB_RETURN_IF_ERROR(FindTruth(0, 1, kCommonK));
+  }
+  float bound = 0;
+  for (CalibrationStep& step : calibration->steps) {
+    if (enough && bound < kSaturated) {
+      VDB_ASSIGN_OR_RETURN(const float measured, MeasureAt(step.effort, kCommonK));
+      bound = std::max(bound, measured);
+    }
+    step.recall_lower.push_back(bound);
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -354,22 +431,37 @@ StatusOr<Calibration> Calibrate(const CalibrateInput& input) {
   return Calibrator(input, *kernels).Run();
 }
 
-std::optional<Effort> EffortFor(const Calibration& calibration, double recall, size_t k,
-                                double drift) {
-  if (!(recall < 1) || k > kCalibrationKs[kKs - 1]) return std::nullopt;
+namespace {
+
+// The least of the bounds that a request at k, among a share of the rows, must rely on. Nothing:
+// they were not measured.
+std::optional<double> BoundOf(const std::vector<float>& lower, size_t k, double share) {
   // k between two that were measured must satisfy both.
   size_t high = 0;
   while (high + 1 < kKs && kCalibrationKs[high] < k) ++high;
   const size_t low = kCalibrationKs[high] > k && high > 0 ? high - 1 : high;
-  for (size_t i = 0; i < calibration.steps.size(); ++i) {
-    const auto& lower = calibration.steps[i].recall_lower;
-    if (lower.size() != kKs) return std::nullopt;
-    const double bound = std::min(static_cast<double>(lower[low]),
-                                  static_cast<double>(lower[high]));
-    if (bound < recall) continue;
-    const auto wider = static_cast<size_t>(std::max(0.0, std::min(drift, 10.0)) * 5);
-    if (i + wider >= calibration.steps.size()) return std::nullopt;
-    return calibration.steps[i + wider].effort;
+  const size_t measured = share < 1 ? kKs + kShares : kKs;
+  if (lower.size() < measured) return std::nullopt;  // by an older vdb
+  double bound = std::min(static_cast<double>(lower[low]), static_cast<double>(lower[high]));
+  if (share >= 1) return bound;
+  for (size_t i = 0; i < kShares; ++i) {  // descending shares: the next above, and the next below
+    bound = std::min(bound, static_cast<double>(lower[kKs + i]));
+    if (kCalibrationShares[i] <= share) return bound;
+  }
+  return std::nullopt;  // among fewer than were measured
+}
+
+}  // namespace
+
+std::optional<Effort> EffortFor(const Calibration& calibration, double recall, size_t k,
+                                double drift, double share) {
+  if (!(recall < 1) || k > kCalibrationKs[kKs - 1]) return std::nullopt;
+  auto wider = static_cast<size_t>(std::max(0.0, std::min(drift, 10.0)) * 5);
+  if (share < 1 && k != kCommonK) ++wider;
+  for (size_t i = 0; i + wider < calibration.steps.size(); ++i) {
+    const auto bound = BoundOf(calibration.steps[i].recall_lower, k, share);
+    if (!bound) return std::nullopt;
+    if (*bound >= recall) return calibration.steps[i + wider].effort;
   }
   return std::nullopt;
 }

@@ -3,7 +3,8 @@
 // Sample queries (the caller's, else stored rows, each left out of its own answer by docno) are
 // answered exactly, then approximately at every step of a ladder of efforts. What is kept per step
 // and k is a lower bound on the mean recall at 95 % confidence. A request takes the least step
-// whose bound reaches its target; a target that no step reaches is answered exactly.
+// whose bound reaches its target; a target that no step reaches is answered exactly. Filters are
+// measured as well: with random masks of two selectivities, at k = 10.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,10 @@ namespace vdb::query {
 /// One step of the ladder; persisted in the manifest.
 struct CalibrationStep {
   Effort effort;
-  std::vector<float> recall_lower;  ///< by kCalibrationKs
+  std::vector<float> recall_lower;  ///< by kCalibrationKs, then by kCalibrationShares at k = 10
 };
 inline constexpr uint32_t kCalibrationKs[] = {1, 10, 100};
+inline constexpr double kCalibrationShares[] = {0.1, 0.01};  ///< of rows that a mask allows
 
 /// Steps ascend in every part of the effort.
 struct Calibration {
@@ -40,9 +42,11 @@ struct CalibrateInput {
 StatusOr<Calibration> Calibrate(const CalibrateInput& input);
 
 /// The least effort that reaches `recall` at `k`, `drift` (|rows now - then| / then) considered:
-/// each fifth of drift takes one step more. Nothing: not proven, answer exactly.
+/// each fifth of drift takes one step more. `share`: of rows that a mask allows; between two that
+/// were measured it must satisfy both, and at other k than 10 takes one step more. Nothing: not
+/// proven, answer exactly.
 std::optional<Effort> EffortFor(const Calibration& calibration, double recall, size_t k,
-                                double drift);
+                                double drift, double share = 1);
 
 /// Targets among 0.80, 0.90, 0.95, 0.99, 0.999 that EffortFor can serve at k = 10.
 std::vector<double> RecallsProven(const Calibration& calibration, double drift);

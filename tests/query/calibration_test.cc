@@ -172,7 +172,8 @@ TEST(CalibrationTest, StepsAscendAndBoundsDoNotFall) {
     ASSERT_GE(calibration->steps.size(), 5u);
     for (size_t i = 0; i < calibration->steps.size(); ++i) {
       const CalibrationStep& step = calibration->steps[i];
-      ASSERT_EQ(step.recall_lower.size(), std::size(kCalibrationKs));
+      ASSERT_EQ(step.recall_lower.size(),
+                std::size(kCalibrationKs) + std::size(kCalibrationShares));
       for (const float lower : step.recall_lower) {
         EXPECT_GE(lower, 0);
         EXPECT_LT(lower, 1);  // a sample proves no certainty
