@@ -2,6 +2,8 @@
 #include "vdb/collection.h"
 
 #include "engine/database_impl.h"
+#include "engine/field_entries.h"
+#include "engine/filter_run.h"
 #include "engine/iterator_impl.h"
 #include "engine/no_throw.h"
 #include "format/status_macros.h"
@@ -169,6 +171,38 @@ StatusOr<IndexReport> Collection::BuildIndex(const IndexOptions& options) {
 }
 Status Collection::DropIndex(std::string_view column) {
   return NoThrow([&] { return impl_->DropIndex(id_, column); });
+}
+
+StatusOr<FieldIndexReport> Collection::AddFieldIndex(const FieldIndexOptions& options) {
+  return NoThrow([&] { return impl_->AddFieldIndex(id_, options); });
+}
+Status Collection::DropFieldIndex(std::string_view field, FieldIndexKind kind) {
+  return NoThrow([&] { return impl_->DropFieldIndex(id_, field, kind); });
+}
+
+StatusOr<std::vector<FieldIndexInfo>> Collection::FieldIndexes() const {
+  return NoThrow([&]() -> StatusOr<std::vector<FieldIndexInfo>> {
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, {}, id_, name_));
+    return engine::FieldIndexInfos(*look.collection);
+  });
+}
+
+StatusOr<uint64_t> Collection::Count(const Filter& filter, const ReadOptions& options) const {
+  if (filter.matches_all()) return Count(options);
+  return NoThrow([&]() -> StatusOr<uint64_t> {
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
+    query::Budget unlimited;
+    VDB_ASSIGN_OR_RETURN(const auto matches, engine::RunFilter(*look.view, *look.collection,
+                                                               filter, &unlimited));
+    return matches.match_count;
+  });
+}
+
+StatusOr<uint64_t> Collection::DeleteWhere(const Filter& filter, const WriteOptions& options) {
+  return NoThrow([&]() -> StatusOr<uint64_t> {
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, {}, id_, name_));
+    return impl_->DeleteWhere(*look.view, *look.collection, filter, options);
+  });
 }
 
 StatusOr<uint64_t> Collection::Count(const ReadOptions& options) const {

@@ -37,6 +37,11 @@ StatusOr<WriteResult> DatabaseImpl::Write(uint32_t collection_id, const WriteBat
     VDB_ASSIGN_OR_RETURN(prepared, Prepare(*collection, batch));
   }
   prepared.deletes_must_exist = deletes_must_exist;
+  return WritePrepared(prepared, options);
+}
+
+StatusOr<WriteResult> DatabaseImpl::WritePrepared(const PreparedBatch& prepared,
+                                                  const WriteOptions& options) {
   Waiter waiter;
   waiter.batch = &prepared;
   waiter.sync = options.sync;
@@ -259,7 +264,7 @@ StatusOr<DatabaseImpl::Masks> DatabaseImpl::NewMasks(
 Status DatabaseImpl::BuildStoreBatch(const Round& round,
                                      const std::map<uint32_t, OpenSegment>& marks,
                                      format::StateRecord* state, storage::StoreBatch* batch) {
-  round.EmitDocuments(batch);
+  VDB_RETURN_IF_ERROR(round.EmitDocuments(batch));
   for (const RoundTombstone& t : round.tombstones()) {
     batch->Put(format::TombstoneKey(t.docno), format::EncodeTombstone(t.record));
   }

@@ -8,7 +8,8 @@
 //
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
-// content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc.
+// content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc,
+// field_index.cc (adding and dropping field indexes), delete_where.cc.
 #pragma once
 
 #include <atomic>
@@ -57,6 +58,16 @@ class DatabaseImpl final : public storage::RocksWatcher,
   // index_publish.cc
   StatusOr<IndexReport> BuildIndex(uint32_t collection_id, const IndexOptions& options);
   Status DropIndex(uint32_t collection_id, std::string_view column);
+
+  // field_index.cc
+  StatusOr<FieldIndexReport> AddFieldIndex(uint32_t collection_id,
+                                           const FieldIndexOptions& options);
+  Status DropFieldIndex(uint32_t collection_id, std::string_view field, FieldIndexKind kind);
+
+  // delete_where.cc
+  class DeleteChunks;
+  StatusOr<uint64_t> DeleteWhere(const View& view, const format::CollectionEntry& collection,
+                                 const Filter& filter, const WriteOptions& options);
 
   // commit.cc
   StatusOr<WriteResult> Write(uint32_t collection_id, const WriteBatch& batch,
@@ -148,6 +159,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   // commit.cc
   Status Enqueue(Waiter* waiter);
+  StatusOr<WriteResult> WritePrepared(const PreparedBatch& prepared, const WriteOptions& options);
   void RunRound(const std::vector<Waiter*>& group);
   Status CommitRound(const Round& round, uint64_t batch_count, bool sync);
   Status AppendRows(const std::map<uint32_t, std::vector<storage::NewRow>>& rows);
@@ -187,6 +199,16 @@ class DatabaseImpl final : public storage::RocksWatcher,
   void IndexerLoop();
   Status IndexDueColumns();
 
+  // field_index.cc
+  struct FieldBuild;
+  StatusOr<uint32_t> BeginFieldBuild(uint32_t collection_id, const format::FieldPath& path,
+                                     FieldIndexKind kind);
+  Status BuildField(uint32_t collection_id, uint32_t index_id, const ProgressCallback& progress,
+                    FieldIndexReport* report);
+  Status BuildFieldChunk(FieldBuild* build);
+  Status PublishFieldReady(uint32_t collection_id, uint32_t index_id);
+  Status WriteWithState(storage::StoreBatch* batch);
+
   // index_publish.cc
   struct BuildPlan;
   Status BeginBuild(uint32_t collection_id, const IndexOptions& options, BuildPlan* plan);
@@ -219,6 +241,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
     uint32_t column_id = 0;
   };
   ReservedIds building_;
+  std::set<uint32_t> building_fields_;  // ids of field indexes that are being built
 
   mutable std::mutex failure_mutex_;
   Status failure_;  // once set, writes are refused

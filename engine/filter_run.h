@@ -27,4 +27,13 @@ struct FilterMatches {
 StatusOr<FilterMatches> RunFilter(const View& view, const format::CollectionEntry& collection,
                                   const Filter& filter, query::Budget* budget);
 
+class DocnoKeys;
+
+/// The same, and, where indexes gave them away, the keys of the documents in `keys`: those of all
+/// matches, among others, if `*keys_complete`.
+StatusOr<FilterMatches> RunFilterForKeys(const View& view,
+                                         const format::CollectionEntry& collection,
+                                         const Filter& filter, query::Budget* budget,
+                                         DocnoKeys* keys, bool* keys_complete);
+
 }  // namespace vdb::engine

@@ -357,11 +357,17 @@ Status DatabaseImpl::ApplyTombstones(View* view) {
   return Status::Ok();
 }
 
-// Keys of dropped collections, and the mark of this session: without a write RocksDB would leave
-// one more empty log behind at every open.
+// Keys of dropped collections and field indexes, and the mark of this session: without a write
+// RocksDB would leave one more empty log behind at every open.
 Status DatabaseImpl::FinishLeftovers() {
   storage::StoreBatch batch;
-  for (const char prefix : {'D', 'Y', 'S'}) {
+  std::set<uint32_t> collections, field_indexes;
+  for (const format::CollectionEntry& collection : manifest_->collections) {
+    collections.insert(collection.id);
+    for (const auto& index : collection.field_indexes) field_indexes.insert(index.id);
+  }
+  for (const char prefix : {'D', 'Y', 'S', 'F'}) {
+    const auto& known = prefix == 'F' ? field_indexes : collections;
     VDB_ASSIGN_OR_RETURN(auto cursor, store_->NewCursor(std::string(1, prefix)));
     while (cursor->Valid() && cursor->key().size() >= format::kDocumentPrefixBytes) {
       uint32_t id = 0;
@@ -369,7 +375,7 @@ Status DatabaseImpl::FinishLeftovers() {
       std::string first = format::DocumentPrefix(id), past = format::DocumentPrefix(id + 1);
       first[0] = past[0] = prefix;
       if (id == UINT32_MAX) break;
-      if (manifest_->FindCollection(id) == nullptr) batch.DeleteRange(first, past);
+      if (!known.contains(id)) batch.DeleteRange(first, past);
       cursor->Seek(past);
     }
     VDB_RETURN_IF_ERROR(cursor->status());

@@ -12,6 +12,10 @@
 #include "vdb/status.h"
 #include "vdb/write_batch.h"
 
+namespace vdb::query {
+struct FilterNode;
+}
+
 namespace vdb::engine {
 
 struct PreparedVector {
@@ -34,6 +38,8 @@ struct PreparedBatch {
   std::vector<PreparedChange> changes;
   std::vector<std::unique_ptr<float[]>> unit_storage;  // of vectors that were not unit already
   size_t size_bytes = 0;
+  /// Of deletes: a document that does not match it any more stays, and is not counted.
+  std::shared_ptr<const query::FilterNode> delete_condition;
   bool deletes_must_exist = false;  // Collection::Delete: a missing key fails the batch
 };
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/database_impl.h"
+#include "engine/field_entries.h"
 #include "engine/index_stats.h"
 #include "format/metadata.h"
 #include "format/status_macros.h"
@@ -114,6 +115,7 @@ StatusOr<CollectionStats> DatabaseImpl::Stats(const View& view,
   CollectionStats stats;
   stats.name = collection.name;
   stats.document_count = counts.documents;
+  stats.field_indexes = FieldIndexInfos(collection);
   for (const format::ColumnEntry& column : collection.columns) {
     ColumnStats figures;
     figures.info = {column.name, column.dimension, column.metric, column.model,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "format/byte_io.h"
 #include "format/status_macros.h"
+#include "query/filter_tree.h"
 #include "vdb/json_text.h"
 
 namespace vdb::engine {
@@ -19,6 +21,10 @@ std::string Quoted(std::string_view key) {
 bool HasColumn(const format::CollectionEntry& collection, uint32_t id) {
   return std::any_of(collection.columns.begin(), collection.columns.end(),
                      [id](const auto& column) { return column.id == id; });
+}
+
+std::string_view UserKey(std::string_view store_key) {
+  return store_key.substr(format::kDocumentPrefixBytes);
 }
 
 bool Holds(const std::vector<uint32_t>& ids, uint32_t id) {
@@ -66,6 +72,14 @@ StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
       VDB_ASSIGN_OR_RETURN(document.record, format::DecodeDocument(*value));
       document.exists = document.stored = true;
       document.stored_body = document.record.has_body;
+      if (!collection_->field_indexes.empty()) {
+        auto fields = std::make_shared<StoredFields>();
+        VDB_ASSIGN_OR_RETURN(fields->entries,
+                             FieldEntriesOf(*collection_, UserKey(store_key), document.record));
+        fields->docno = document.record.docno;
+        fields->metadata = document.record.metadata;
+        document.stored_fields = std::move(fields);
+      }
     }
   }
   return &(staged_[store_key] = std::move(document));
@@ -109,6 +123,12 @@ Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
         if (batch.deletes_must_exist) return Status::NotFound("no such document");
         result->missing_count += 1;
         return Status::Ok();
+      }
+      if (batch.delete_condition != nullptr) {
+        VDB_ASSIGN_OR_RETURN(const bool matches,
+                             query::Matches(*batch.delete_condition, change.key,
+                                            document->record.metadata));
+        if (!matches) return Status::Ok();
       }
       Retire(document);
       count_events_.push_back({collection_->id, 0, -1});
@@ -228,7 +248,29 @@ std::map<uint32_t, std::map<uint32_t, int64_t>> Round::CountChanges() const {
   return changes;
 }
 
-void Round::EmitDocuments(storage::StoreBatch* batch) const {
+// Only what differs is written: an entry that keeps its value goes again if its docno changed.
+Status Round::EmitFields(std::string_view store_key, const Document& document,
+                         storage::StoreBatch* batch) const {
+  format::ByteReader reader(store_key.substr(1));
+  const format::CollectionEntry* collection = view_.manifest->FindCollection(reader.BigU32());
+  if (collection == nullptr || collection->field_indexes.empty()) return Status::Ok();
+  const StoredFields* stored = document.stored_fields.get();
+  if (stored != nullptr && document.exists && stored->docno == document.record.docno &&
+      stored->metadata == document.record.metadata) {
+    return Status::Ok();
+  }
+  const std::string_view key = UserKey(store_key);
+  FieldEntryLists entries;
+  if (document.exists) {
+    VDB_ASSIGN_OR_RETURN(entries, FieldEntriesOf(*collection, key, document.record));
+  }
+  PutFieldEntries(*collection, key, entries, document.record.docno,
+                  stored == nullptr ? nullptr : &stored->entries,
+                  stored == nullptr ? 0 : stored->docno, batch);
+  return Status::Ok();
+}
+
+Status Round::EmitDocuments(storage::StoreBatch* batch) const {
   for (const auto& [key, document] : documents_) {
     std::string body_key = key;
     body_key[0] = 'Y';
@@ -242,7 +284,9 @@ void Round::EmitDocuments(storage::StoreBatch* batch) const {
     } else if (document.body_change == BodyChange::kDelete && document.stored_body) {
       batch->Delete(body_key);
     }
+    VDB_RETURN_IF_ERROR(EmitFields(key, document, batch));
   }
+  return Status::Ok();
 }
 
 }  // namespace vdb::engine

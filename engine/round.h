@@ -7,11 +7,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/field_entries.h"
 #include "engine/prepared_batch.h"
 #include "engine/view.h"
 #include "format/document_record.h"
@@ -39,15 +41,22 @@ class Round {
   const std::vector<RoundTombstone>& tombstones() const { return tombstones_; }
   /// Changes of counts: by collection id, then by column id; column id 0 counts documents.
   std::map<uint32_t, std::map<uint32_t, int64_t>> CountChanges() const;
-  /// Appends the documents and bodies to a store batch.
-  void EmitDocuments(storage::StoreBatch* batch) const;
+  /// Appends the documents, bodies and field index entries to a store batch.
+  Status EmitDocuments(storage::StoreBatch* batch) const;
 
  private:
   enum class BodyChange { kKeep, kSet, kDelete };
+  // What the field indexes have of the stored document.
+  struct StoredFields {
+    uint64_t docno = 0;
+    std::string metadata;
+    FieldEntryLists entries;
+  };
   struct Document {
     bool exists = false;
     bool stored = false;            // RocksDB has a record for this key
     bool stored_body = false;
+    std::shared_ptr<const StoredFields> stored_fields;  // null: no entries to compare with
     format::DocumentRecord record;  // if exists
     BodyChange body_change = BodyChange::kKeep;
     std::string_view body;
@@ -71,6 +80,8 @@ class Round {
                           std::vector<PreparedVector>* vectors) const;
   Status CheckColumns(const PreparedChange& change) const;
   StatusOr<Document*> Load(const std::string& store_key);
+  Status EmitFields(std::string_view store_key, const Document& document,
+                    storage::StoreBatch* batch) const;
   void Retire(Document* document);
   void AddVector(std::string_view key, const PreparedVector& vector, Document* document);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/database_impl.h"
+#include "format/field_entry.h"
 #include "format/status_macros.h"
 
 namespace vdb::engine {
@@ -90,6 +91,7 @@ Status DatabaseImpl::DropCollection(std::string_view name) {
     return Status::NotFound("there is no collection '" + std::string(name) + "'");
   }
   const uint32_t id = found->id;
+  const std::vector<format::FieldIndexEntry> field_indexes = found->field_indexes;
   std::set<uint32_t> columns;
   for (const auto& column : found->columns) columns.insert(column.id);
   std::erase_if(next.segments,
@@ -101,6 +103,9 @@ Status DatabaseImpl::DropCollection(std::string_view name) {
   storage::StoreBatch batch;
   batch.DeleteRange(format::DocumentPrefix(id), format::DocumentPrefix(id + 1));
   batch.DeleteRange(format::BodyPrefix(id), format::BodyPrefix(id + 1));
+  for (const auto& index : field_indexes) {
+    batch.DeleteRange(format::FieldIndexPrefix(index.id), format::FieldIndexPrefix(index.id + 1));
+  }
   batch.Delete(format::CountsKey(id));
   for (const auto& [docno, record] : tombstones_) {
     if (record.collection_id == id) batch.Delete(format::TombstoneKey(docno));

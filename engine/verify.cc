@@ -8,6 +8,7 @@
 
 #include "engine/database_impl.h"
 #include "engine/index_stats.h"
+#include "engine/verify_fields.h"
 #include "format/checksum.h"
 #include "format/frame.h"
 #include "format/metadata.h"
@@ -62,7 +63,7 @@ class Verifier {
   Status CheckRows(const SegmentView& segment);
   Status CheckCollection(const format::CollectionEntry& collection);
   void CheckDocument(const format::CollectionEntry& collection, std::string_view key,
-                     std::string_view value);
+                     std::string_view value, FieldVerifier* fields);
   void CheckVector(const format::ColumnEntry& column, std::string_view key, uint64_t docno);
   Status CheckOrphans(const format::CollectionEntry& collection,
                       const format::ColumnEntry& column);
@@ -335,13 +336,15 @@ void Verifier::CheckVector(const format::ColumnEntry& column, std::string_view k
 }
 
 void Verifier::CheckDocument(const format::CollectionEntry& collection, std::string_view key,
-                             std::string_view value) {
+                             std::string_view value, FieldVerifier* fields) {
   const std::string where = "collection '" + collection.name + "', key " + Quoted(key);
   report_.documents_checked += 1;
   const auto record = format::DecodeDocument(value);
   if (!record.ok()) return Problem("docs", where, record.status().message());
   const auto metadata = format::MetadataToJson(record->metadata);
   if (!metadata.ok()) Problem("docs", where, metadata.status().message());
+  const Status entries = metadata.ok() ? fields->CheckDocument(key, *record) : Status::Ok();
+  if (!entries.ok()) Problem("docs", where, entries.message());
   const auto body =
       view_->store->Get(format::BodyKey(collection.id, key), view_->snapshot.get());
   if (!body.ok() || body->has_value() != record->has_body) {
@@ -388,14 +391,18 @@ Status Verifier::CheckCollection(const format::CollectionEntry& collection) {
   VDB_ASSIGN_OR_RETURN(auto cursor, view_->store->NewCursor(format::DocumentPrefix(collection.id),
                                                             view_->snapshot.get()));
   const uint64_t before = report_.documents_checked;
+  FieldVerifier fields(*view_, collection, [this](const auto& where, const auto& message) {
+    Problem("docs", where, message);
+  });
   for (; cursor->Valid(); cursor->Next()) {
     CheckDocument(collection, cursor->key().substr(format::kDocumentPrefixBytes),
-                  cursor->value());
+                  cursor->value(), &fields);
     if (report_.documents_checked % 4096 == 0) {
       VDB_RETURN_IF_ERROR(Tick("verify documents", report_.documents_checked, 0));
     }
   }
   if (!cursor->status().ok()) Problem("docs", "documents", cursor->status().message());
+  VDB_RETURN_IF_ERROR(fields.CheckSurplus());
 
   VDB_ASSIGN_OR_RETURN(const auto counts_bytes,
                        view_->store->Get(format::CountsKey(collection.id), view_->snapshot.get()));

@@ -161,6 +161,21 @@ StatusOr<DocumentRecord> DecodeDocument(std::string_view bytes) {
   return record;
 }
 
+StatusOr<DocumentPeek> PeekDocument(std::string_view bytes) {
+  ByteReader reader(bytes);
+  DocumentPeek peek;
+  const uint8_t layout = reader.U8();
+  peek.docno = reader.Varint();
+  reader.Varint();
+  const uint8_t flags = reader.U8();
+  const uint64_t columns = reader.Varint();
+  if (columns > reader.remaining()) return Damaged("document record");
+  for (uint64_t i = 0; i < columns; ++i) reader.Varint();
+  if (!reader.ok() || layout != 1 || flags > 1) return Damaged("document record");
+  peek.metadata = reader.Bytes(reader.remaining());
+  return peek;
+}
+
 std::string EncodeTombstone(const TombstoneRecord& record) {
   std::string out;
   AppendU32(&out, record.collection_id);

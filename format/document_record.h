@@ -3,6 +3,7 @@
 //
 //   'B'                          state: StateRecord, written in every batch
 //   'D' u32 collection, key      document: DocumentRecord
+//   'F' u32 field index, ...     entry of a field index (format/field_entry.h)
 //   'S' u32 collection           counts: CountsRecord
 //   'T' u64 docno                tombstone: u32 collection (LE), varint column ids
 //   'W' u64 segment              watermark of an open segment: WatermarkRecord
@@ -71,6 +72,13 @@ struct DocumentRecord {
 };
 std::string EncodeDocument(const DocumentRecord& record);
 StatusOr<DocumentRecord> DecodeDocument(std::string_view bytes);
+
+/// What filters need of a document record, read where it lies.
+struct DocumentPeek {
+  uint64_t docno = 0;
+  std::string_view metadata;
+};
+StatusOr<DocumentPeek> PeekDocument(std::string_view bytes);
 
 struct TombstoneRecord {
   uint32_t collection_id = 0;

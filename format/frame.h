@@ -28,9 +28,13 @@ inline constexpr size_t kFrameBytes = 64;
 /// Set in a manifest that names epochs: a writer that does not know them would drop their files.
 inline constexpr uint64_t kWriterFlagVectorIndex = 1;
 
+/// Set in a manifest that has field indexes: a writer that does not know them would not keep their
+/// entries up.
+inline constexpr uint64_t kWriterFlagFieldIndexes = 2;
+
 /// Every feature bit this library knows.
 inline constexpr uint64_t kKnownReaderFlags = 0;
-inline constexpr uint64_t kKnownWriterFlags = kWriterFlagVectorIndex;
+inline constexpr uint64_t kKnownWriterFlags = kWriterFlagVectorIndex | kWriterFlagFieldIndexes;
 
 /// Magics, eight bytes each.
 inline constexpr std::string_view kManifestMagic = "VDBMANIF";

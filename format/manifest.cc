@@ -35,6 +35,19 @@ CollectionEntry ReadCollection(const fb::Collection& from) {
   return to;
 }
 
+StatusOr<std::vector<FieldIndexEntry>> ReadFieldIndexes(const fb::Collection& from) {
+  std::vector<FieldIndexEntry> to;
+  if (from.field_indexes() == nullptr) return to;
+  for (const fb::FieldIndex* index : *from.field_indexes()) {
+    const std::string text = ToString(index->path());
+    VDB_ASSIGN_OR_RETURN(FieldPath path, ParseFieldPath(text));
+    if (FieldPathText(path) != text) return Status::InvalidArgument("it is not canonical");
+    to.push_back({index->id(), std::move(path), static_cast<FieldIndexKind>(index->kind()),
+                  index->ready()});
+  }
+  return to;
+}
+
 SegmentEntry ReadSegment(const fb::Segment& from) {
   return {from.id(),          from.column_id(),       from.sealed(),
           from.rows(),        from.key_bytes(),       from.sorted_rows(),
@@ -59,7 +72,7 @@ EpochEntry ReadEpoch(const fb::Epoch& from) {
   return to;
 }
 
-Manifest ReadManifest(const fb::Manifest& from) {
+StatusOr<Manifest> ReadManifest(const fb::Manifest& from, std::string_view file) {
   Manifest to;
   to.generation = from.generation();
   to.min_batch = from.min_batch();
@@ -71,6 +84,11 @@ Manifest ReadManifest(const fb::Manifest& from) {
   if (from.collections() != nullptr) {
     for (const fb::Collection* c : *from.collections()) {
       to.collections.push_back(ReadCollection(*c));
+      auto indexes = ReadFieldIndexes(*c);
+      if (!indexes.ok()) {
+        return Wrong(file, "has a bad path of a field index: " + indexes.status().message());
+      }
+      to.collections.back().field_indexes = std::move(*indexes);
     }
   }
   if (from.segments() != nullptr) {
@@ -80,6 +98,7 @@ Manifest ReadManifest(const fb::Manifest& from) {
     for (const fb::Epoch* e : *from.epochs()) to.epochs.push_back(ReadEpoch(*e));
   }
   to.next_epoch_id = from.next_epoch_id() == 0 ? 1 : from.next_epoch_id();
+  to.next_field_index_id = from.next_field_index_id() == 0 ? 1 : from.next_field_index_id();
   return to;
 }
 
@@ -106,6 +125,28 @@ Status CheckCollections(const Manifest& m, std::string_view file) {
       }
     }
     if (!default_found) return Wrong(file, "names a default column that does not exist");
+  }
+  return Status::Ok();
+}
+
+bool IsSane(const FieldIndexEntry& index) {
+  if (index.kind == FieldIndexKind::kText) return !index.path.is_key();
+  return index.kind == FieldIndexKind::kOrdered && !index.path.steps.empty();
+}
+
+Status CheckFieldIndexes(const Manifest& m, std::string_view file) {
+  std::set<uint32_t> ids;
+  for (const CollectionEntry& c : m.collections) {
+    if (c.field_indexes.size() > kFieldIndexCountMax) {
+      return Wrong(file, "has too many field indexes");
+    }
+    for (const FieldIndexEntry& index : c.field_indexes) {
+      // The first of its path and kind is itself, or there are two.
+      if (index.id == 0 || index.id >= m.next_field_index_id || !ids.insert(index.id).second ||
+          !IsSane(index) || FindFieldIndex(c, index.path, index.kind) != &index) {
+        return Wrong(file, "has a bad field index, id " + std::to_string(index.id));
+      }
+    }
   }
   return Status::Ok();
 }
@@ -203,10 +244,18 @@ const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_vie
   return nullptr;
 }
 
+const FieldIndexEntry* FindFieldIndex(const CollectionEntry& collection, const FieldPath& path,
+                                      FieldIndexKind kind) {
+  for (const FieldIndexEntry& index : collection.field_indexes) {
+    if (index.kind == kind && index.path == path) return &index;
+  }
+  return nullptr;
+}
+
 namespace {
 
 // None is no field at all: a manifest without epochs has the bytes that it had before there were
-// any.
+// any. So it is with field indexes.
 flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Epoch>>> WriteEpochs(
     const Manifest& m, flatbuffers::FlatBufferBuilder* b) {
   if (m.epochs.empty()) return 0;
@@ -225,6 +274,26 @@ flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Epoch>>> WriteEp
   return b->CreateVector(epochs);
 }
 
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::FieldIndex>>> WriteFieldIndexes(
+    const CollectionEntry& c, flatbuffers::FlatBufferBuilder* b) {
+  if (c.field_indexes.empty()) return 0;
+  std::vector<flatbuffers::Offset<fb::FieldIndex>> indexes;
+  for (const FieldIndexEntry& index : c.field_indexes) {
+    indexes.push_back(fb::CreateFieldIndex(*b, index.id,
+                                           b->CreateString(FieldPathText(index.path)),
+                                           static_cast<uint8_t>(index.kind), index.ready));
+  }
+  return b->CreateVector(indexes);
+}
+
+uint64_t WriterFlags(const Manifest& m) {
+  uint64_t flags = m.epochs.empty() ? 0 : kWriterFlagVectorIndex;
+  for (const CollectionEntry& c : m.collections) {
+    if (!c.field_indexes.empty()) flags |= kWriterFlagFieldIndexes;
+  }
+  return flags;
+}
+
 }  // namespace
 
 std::string EncodeManifest(const Manifest& m) {
@@ -237,8 +306,9 @@ std::string EncodeManifest(const Manifest& m) {
                                          column.dimension, static_cast<uint8_t>(column.metric),
                                          b.CreateString(column.model)));
     }
+    const auto field_indexes = WriteFieldIndexes(c, &b);
     collections.push_back(fb::CreateCollection(b, c.id, b.CreateString(c.name), c.default_column,
-                                               b.CreateVector(columns)));
+                                               b.CreateVector(columns), field_indexes));
   }
   std::vector<flatbuffers::Offset<fb::Segment>> segments;
   for (const SegmentEntry& s : m.segments) {
@@ -252,11 +322,12 @@ std::string EncodeManifest(const Manifest& m) {
                               m.docs_directory, m.next_collection_id, m.next_column_id,
                               m.next_segment_id, b.CreateVector(collections),
                               b.CreateVector(segments), epochs,
-                              m.next_epoch_id == 1 ? 0 : m.next_epoch_id),
+                              m.next_epoch_id == 1 ? 0 : m.next_epoch_id,
+                              m.next_field_index_id == 1 ? 0 : m.next_field_index_id),
            fb::ManifestIdentifier());
   return EncodeFrame(kManifestMagic,
                      {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()},
-                     m.epochs.empty() ? 0 : kWriterFlagVectorIndex);
+                     WriterFlags(m));
 }
 
 StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_view file) {
@@ -277,12 +348,13 @@ StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_vie
     return Wrong(file, "is not a valid FlatBuffer");
   }
   DecodedManifest decoded;
-  decoded.manifest = ReadManifest(*fb::GetManifest(data));
+  VDB_ASSIGN_OR_RETURN(decoded.manifest, ReadManifest(*fb::GetManifest(data), file));
   decoded.writable = (frame.writer_flags & ~kKnownWriterFlags) == 0;
   if (decoded.manifest.generation == 0 || decoded.manifest.uuid.size() != 32) {
     return Wrong(file, "has no generation or uuid");
   }
   VDB_RETURN_IF_ERROR(CheckCollections(decoded.manifest, file));
+  VDB_RETURN_IF_ERROR(CheckFieldIndexes(decoded.manifest, file));
   VDB_RETURN_IF_ERROR(CheckEpochs(decoded.manifest, file));
   VDB_RETURN_IF_ERROR(CheckSegments(decoded.manifest, file));
   return decoded;

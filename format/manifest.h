@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/field_path.h"
 #include "vdb/status.h"
 #include "vdb/types.h"
 
@@ -20,11 +21,20 @@ struct ColumnEntry {
   std::string model;
 };
 
+/// An ordered set of entries in RocksDB (format/field_entry.h).
+struct FieldIndexEntry {
+  uint32_t id = 0;
+  FieldPath path;
+  FieldIndexKind kind = FieldIndexKind::kOrdered;
+  bool ready = false;  // false: writes keep it up, but documents from before may be missing
+};
+
 struct CollectionEntry {
   uint32_t id = 0;
   std::string name;
   uint32_t default_column = 0;  // 0: none
-  std::vector<ColumnEntry> columns;
+  std::vector<ColumnEntry> columns = {};
+  std::vector<FieldIndexEntry> field_indexes = {};
 };
 
 struct SegmentEntry {
@@ -78,6 +88,7 @@ struct Manifest {
   std::vector<SegmentEntry> segments;
   std::vector<EpochEntry> epochs;
   uint64_t next_epoch_id = 1;
+  uint32_t next_field_index_id = 1;
 
   const CollectionEntry* FindCollection(std::string_view name) const;
   const CollectionEntry* FindCollection(uint32_t id) const;
@@ -86,8 +97,12 @@ struct Manifest {
 };
 
 const ColumnEntry* FindColumn(const CollectionEntry& collection, std::string_view name);
+/// Ready or not; null: there is none.
+const FieldIndexEntry* FindFieldIndex(const CollectionEntry& collection, const FieldPath& path,
+                                      FieldIndexKind kind);
 
 inline constexpr uint64_t kManifestBytesMax = 1u << 30;
+inline constexpr size_t kFieldIndexCountMax = 64;  // of one collection
 inline constexpr size_t kCalibrationStepsMax = 64;
 inline constexpr size_t kCalibrationRecallsMax = 8;
 

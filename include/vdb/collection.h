@@ -92,12 +92,6 @@ struct IndexReport {
   std::vector<double> recalls_proven;
 };
 
-/// What a field index can answer. Persisted: never renumber.
-enum class FieldIndexKind : uint8_t {
-  kOrdered = 1,  ///< equality, ranges, prefixes, array elements, order
-  kText = 2,     ///< words, ranked by BM25
-};
-
 /// A field index as it is declared.
 struct FieldIndexInfo {
   std::string field;  ///< path, as in vdb/filter.h; text indexes also "$body"

@@ -16,6 +16,12 @@ enum class Metric : uint8_t {
   kL2 = 3,      ///< score = minus the squared Euclidean distance
 };
 
+/// What a field index can answer. Persisted: never renumber.
+enum class FieldIndexKind : uint8_t {
+  kOrdered = 1,  ///< equality, ranges, prefixes, array elements, order
+  kText = 2,     ///< words, ranked by BM25
+};
+
 /// "cosine", "dot", "l2".
 std::string_view MetricName(Metric metric);
 

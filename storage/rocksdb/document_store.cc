@@ -161,8 +161,8 @@ class StoreSnapshot {
 };
 
 struct StoreCursor::Impl {
-  std::string prefix;
-  std::string past;  // smallest key beyond the prefix
+  std::string first;
+  std::string past;  // empty: no end
   rocksdb::Slice past_slice;
   std::string directory;
   std::unique_ptr<rocksdb::Iterator> it;
@@ -172,7 +172,7 @@ StoreCursor::~StoreCursor() = default;
 bool StoreCursor::Valid() const { return impl_->it->Valid(); }
 void StoreCursor::Next() { impl_->it->Next(); }
 void StoreCursor::Seek(std::string_view key) {
-  impl_->it->Seek(ToSlice(key < impl_->prefix ? std::string_view(impl_->prefix) : key));
+  impl_->it->Seek(ToSlice(key < impl_->first ? std::string_view(impl_->first) : key));
 }
 std::string_view StoreCursor::key() const { return FromSlice(impl_->it->key()); }
 std::string_view StoreCursor::value() const { return FromSlice(impl_->it->value()); }
@@ -231,21 +231,36 @@ StatusOr<std::optional<std::string>> DocumentStore::Get(std::string_view key,
 
 StatusOr<std::unique_ptr<StoreCursor>> DocumentStore::NewCursor(
     std::string_view prefix, const StoreSnapshot* snapshot) const {
+  std::string past(prefix);  // the smallest key beyond the prefix
+  while (!past.empty() && static_cast<uint8_t>(past.back()) == 0xFF) past.pop_back();
+  if (!past.empty()) ++past.back();
+  return NewCursor(prefix, past, snapshot);
+}
+
+StatusOr<std::unique_ptr<StoreCursor>> DocumentStore::NewCursor(
+    std::string_view first, std::string_view past, const StoreSnapshot* snapshot) const {
   auto cursor = std::make_unique<StoreCursor::Impl>();
-  cursor->prefix = prefix;
-  cursor->past = prefix;
-  while (!cursor->past.empty() && static_cast<uint8_t>(cursor->past.back()) == 0xFF) {
-    cursor->past.pop_back();
-  }
-  if (!cursor->past.empty()) ++cursor->past.back();
+  cursor->first = first;
+  cursor->past = past;
   cursor->past_slice = cursor->past;
   cursor->directory = impl_->options.directory;
   rocksdb::ReadOptions options;
   if (snapshot != nullptr) options.snapshot = snapshot->get();
   if (!cursor->past.empty()) options.iterate_upper_bound = &cursor->past_slice;
   cursor->it.reset(impl_->db->NewIterator(options));
-  cursor->it->Seek(ToSlice(cursor->prefix));
+  cursor->it->Seek(ToSlice(cursor->first));
   return std::unique_ptr<StoreCursor>(new StoreCursor(std::move(cursor)));
+}
+
+uint64_t DocumentStore::ApproximateBytes(std::string_view first, std::string_view past) const {
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  options.include_files = true;
+  const rocksdb::Range range(ToSlice(first), ToSlice(past));
+  uint64_t bytes = 0;
+  const rocksdb::Status status = impl_->db->GetApproximateSizes(
+      options, impl_->db->DefaultColumnFamily(), &range, 1, &bytes);
+  return status.ok() ? bytes : 0;  // only an estimate
 }
 
 Status DocumentStore::Write(StoreBatch& batch) {

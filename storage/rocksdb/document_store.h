@@ -40,7 +40,7 @@ class StoreBatch {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Walks keys with one prefix in ascending order.
+/// Walks the keys of one range in ascending order.
 class StoreCursor {
  public:
   ~StoreCursor();
@@ -84,6 +84,12 @@ class DocumentStore {
   /// Starts at the first key with `prefix`.
   StatusOr<std::unique_ptr<StoreCursor>> NewCursor(std::string_view prefix,
                                                    const StoreSnapshot* snapshot = nullptr) const;
+  /// Starts at the first key that is not below `first`, and ends below `past`.
+  StatusOr<std::unique_ptr<StoreCursor>> NewCursor(std::string_view first, std::string_view past,
+                                                   const StoreSnapshot* snapshot) const;
+  /// About how many bytes the keys and values of a range take, in memory and in files; costs a few
+  /// index lookups, reads none of them.
+  uint64_t ApproximateBytes(std::string_view first, std::string_view past) const;
 
   /// Applies the batch to memory and to the log's buffer; not durable yet.
   Status Write(StoreBatch& batch);

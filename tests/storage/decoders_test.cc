@@ -6,6 +6,8 @@
 #include <cmath>
 #include <random>
 
+#include "format/field_entry.h"
+#include "format/field_value.h"
 #include "format/checksum.h"
 #include "format/document_record.h"
 #include "format/frame.h"
@@ -30,6 +32,10 @@ Manifest SomeManifest() {
                                           {4, "w", 1, Metric::kDot, ""}}});
   m.collections.push_back({2, "empty", 0, {}});
   m.next_epoch_id = 4;
+  m.collections[0].field_indexes = {{2, {{"a", "strange `name`"}}, FieldIndexKind::kOrdered, true},
+                                    {5, {{"a"}}, FieldIndexKind::kOrdered, false},
+                                    {6, {{}, true}, FieldIndexKind::kText, false}};
+  m.next_field_index_id = 7;
   m.segments.push_back({10, 3, true, 100, 700, 90, 5, 200, 0xABCD, 7, 0x1234, 3, 0x77, 9000});
   m.segments.push_back({11, 3, false, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   m.epochs.push_back({3, 3, 0x99, 4000, 12, 100, 50, 95, true,
@@ -65,6 +71,48 @@ TEST(DecodersTest, ManifestRoundTrip) {
   EXPECT_EQ(decoded->manifest.segments[0].index_bytes, 9000u);
   EXPECT_EQ(decoded->manifest.EpochOf(3)->steps[0].recall_lower[1], 0.6f);
   EXPECT_EQ(decoded->manifest.EpochOf(4), nullptr);
+  const CollectionEntry& docs = decoded->manifest.collections[0];
+  ASSERT_EQ(docs.field_indexes.size(), 3u);
+  EXPECT_EQ(docs.field_indexes[0].path.steps[1], "strange `name`");
+  EXPECT_EQ(FindFieldIndex(docs, {{"a"}}, FieldIndexKind::kOrdered), &docs.field_indexes[1]);
+  EXPECT_EQ(FindFieldIndex(docs, {{"a"}}, FieldIndexKind::kText), nullptr);
+  EXPECT_EQ(decoded->manifest.next_field_index_id, 7u);
+}
+
+TEST(DecodersTest, ManifestFlagsSayWhatItHas) {
+  const auto flags = [](const Manifest& m) {
+    const std::string bytes = EncodeManifest(m);
+    return DecodeFrame(kManifestMagic, bytes, "m")->writer_flags;
+  };
+  Manifest m = SomeManifest();
+  EXPECT_EQ(flags(m), kWriterFlagVectorIndex | kWriterFlagFieldIndexes);
+  m.collections[0].field_indexes.clear();
+  EXPECT_EQ(flags(m), kWriterFlagVectorIndex);
+}
+
+TEST(DecodersTest, FieldEntries) {
+  const std::string encoded = EncodeFieldValue(FilterValue("x"));
+  const std::string key = FieldEntryKey(7, encoded, "k\xFF");
+  for (const bool cut : {false, true}) {
+    const std::string value = FieldEntryValue(300, cut);
+    FieldEntryView entry;
+    ASSERT_TRUE(DecodeFieldEntry(key, value, &entry));
+    EXPECT_EQ(entry.encoded, encoded);
+    EXPECT_EQ(entry.key, "k\xFF");
+    EXPECT_EQ(entry.docno, 300u);
+    EXPECT_EQ(entry.cut, cut);
+    for (size_t size = 0; size < value.size(); ++size) {
+      EXPECT_FALSE(DecodeFieldEntry(key, value.substr(0, size), &entry));
+    }
+    EXPECT_FALSE(DecodeFieldEntry(key, value + '\0', &entry));
+  }
+  FieldEntryView entry;
+  for (size_t size = 0; size <= kFieldEntryPrefixBytes + encoded.size(); ++size) {
+    EXPECT_FALSE(DecodeFieldEntry(key.substr(0, size), FieldEntryValue(1, false), &entry));
+  }
+  EXPECT_FALSE(DecodeFieldEntry("D" + key.substr(1), FieldEntryValue(1, false), &entry));
+  EXPECT_FALSE(DecodeFieldEntry(key, FieldEntryValue(0, false), &entry));
+  EXPECT_FALSE(DecodeFieldEntry(key, std::string("\1\2", 2), &entry));
 }
 
 TEST(DecodersTest, ManifestDamage) {
@@ -123,6 +171,23 @@ TEST(DecodersTest, ManifestRefusesNonsense) {
   EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].recall_lower[0] = 1.5f; }));
   EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps[0].recall_lower.resize(9); }));
   EXPECT_TRUE(refused([](Manifest* m) { m->epochs[0].steps.resize(65, m->epochs[0].steps[1]); }));
+  const auto index_refused = [&refused](auto change) {
+    return refused([&change](Manifest* m) { change(&m->collections[0].field_indexes); });
+  };
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].id = 5; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].id = 7; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].id = 0; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].path = {{"a"}}; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].path = {}; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].path = {{}, true}; }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[0].path.steps.resize(33, "a"); }));
+  EXPECT_TRUE(index_refused([](auto* indexes) { (*indexes)[2].kind = FieldIndexKind(3); }));
+  EXPECT_TRUE(refused([](Manifest* m) {
+    m->next_field_index_id = 100;
+    for (uint32_t id = 7; id < 7 + kFieldIndexCountMax; ++id) {
+      m->collections[0].field_indexes.push_back({id, {{"f" + std::to_string(id)}}});
+    }
+  }));
   EXPECT_TRUE(refused([](Manifest* m) { m->uuid = "short"; }));
   EXPECT_TRUE(refused([](Manifest* m) { m->generation = 0; }));
 }
@@ -138,8 +203,8 @@ TEST(DecodersTest, UnknownFlags) {
   };
   EXPECT_EQ(with(8, 2).status().code(), StatusCode::kUnsupportedFormat);
   EXPECT_EQ(with(16, 1).status().code(), StatusCode::kUnsupportedFormat);
-  ASSERT_TRUE(with(24, 3).ok());
-  EXPECT_FALSE(with(24, 3)->writable);
+  ASSERT_TRUE(with(24, 7).ok());
+  EXPECT_FALSE(with(24, 7)->writable);
   EXPECT_TRUE(with(24, kWriterFlagVectorIndex)->writable);
 }
 
