@@ -68,7 +68,7 @@ TEST(Filter, AgreesWithANaiveEvaluation) {
     std::string metadata;
   };
   std::vector<Document> documents;
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 100; ++i) {
     Document document{maker.Key(), maker.Document(), ""};
     const auto metadata = format::MetadataFromJson(document.value.text);
     ASSERT_TRUE(metadata.ok()) << document.value.text << metadata.status().message();
@@ -76,7 +76,7 @@ TEST(Filter, AgreesWithANaiveEvaluation) {
     documents.push_back(std::move(document));
   }
   int pairs = 0, matching = 0, looks = 0, predicate_pairs = 0, predicate_matches = 0;
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const OracleFilter oracle = maker.AnyFilter(round % 4);
     const auto filter = Filter::Parse(oracle.Text());
     ASSERT_TRUE(filter.ok()) << oracle.Text() << filter.status().message();
@@ -117,7 +117,7 @@ TEST(Filter, AgreesWithANaiveEvaluation) {
 TEST(Filter, PredicatesAgreeOnEveryType) {
   OracleMaker maker(2);
   int looks = 0;
-  for (int round = 0; round < 30000; ++round) {
+  for (int round = 0; round < 10000; ++round) {
     const OracleFilter oracle = maker.AnyFilter(0);
     const std::string key = maker.Key();
     const OracleValue document = maker.Document();
