@@ -1,7 +1,7 @@
 # Where the packages come from. Used by the build and, installed beside vdbConfig.cmake, by whoever
-# links vdb. RocksDB and OpenBLAS are linked from their archives; the serial OpenBLAS is never used
-# (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB, which
-# the sanitizer can tell apart from our code.
+# links vdb. RocksDB, OpenBLAS and ICU are linked from their archives; the serial OpenBLAS is never
+# used (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB and
+# ICU, which the sanitizer can tell apart from our code.
 find_package(Threads REQUIRED)
 
 if(NOT TARGET vdb_rocksdb)
@@ -39,4 +39,18 @@ if(NOT TARGET vdb_rocksdb)
   add_library(vdb_roaring INTERFACE IMPORTED)
   target_include_directories(vdb_roaring SYSTEM INTERFACE ${VDB_ROARING_INCLUDE})
   target_link_libraries(vdb_roaring INTERFACE ${VDB_ROARING})
+
+  # ICU's data is 30 MB of the executable, read as pages are needed.
+  find_path(VDB_ICU_INCLUDE unicode/ubrk.h REQUIRED)
+  add_library(vdb_icu INTERFACE IMPORTED)
+  target_include_directories(vdb_icu SYSTEM INTERFACE ${VDB_ICU_INCLUDE})
+  if(VDB_SANITIZE MATCHES "thread")
+    find_library(VDB_ICU_SHARED NAMES libicuuc.so REQUIRED)
+    target_link_libraries(vdb_icu INTERFACE ${VDB_ICU_SHARED})
+  else()
+    find_library(VDB_ICU NAMES libicuuc.a REQUIRED)
+    find_library(VDB_ICU_DATA NAMES libicudata.a REQUIRED)
+    target_link_libraries(vdb_icu INTERFACE ${VDB_ICU} ${VDB_ICU_DATA} Threads::Threads
+                          ${CMAKE_DL_LIBS})
+  endif()
 endif()
