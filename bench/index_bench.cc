@@ -207,16 +207,6 @@ bool Parse(int count, char** values, Settings* settings) {
 
 }  // namespace
 
-BuildTime ReadBuildTime(const std::string& path) {
-  BuildTime time;
-  std::ifstream(path + ".seconds") >> time.seconds >> time.cpu_seconds;
-  return time;
-}
-
-void WriteBuildTime(const std::string& path, const BuildTime& time) {
-  std::ofstream(path + ".seconds") << time.seconds << ' ' << time.cpu_seconds << '\n';
-}
-
 int Main(int argument_count, char** arguments) {
   Settings settings;
   if (!Parse(argument_count, arguments, &settings)) {

@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/allow_mask.h"
 #include "engine/engine_options.h"
 #include "engine/prepared_batch.h"
 #include "engine/round.h"
@@ -84,6 +85,10 @@ class DatabaseImpl final : public storage::RocksWatcher,
                                         std::string_view key, DocumentParts parts) const;
   StatusOr<SearchResult> Search(const View& view, const format::CollectionEntry& collection,
                                 MatrixView queries, const SearchOptions& options) const;
+  StatusOr<std::shared_ptr<const AllowMask>> MaskOf(const View& view,
+                                                    const format::CollectionEntry& collection,
+                                                    uint32_t column_id, const Filter& filter,
+                                                    query::Budget* budget) const;
   StatusOr<format::CountsRecord> ReadCounts(const View& view, uint32_t collection_id) const;
   StatusOr<CollectionStats> Stats(const View& view,
                                   const format::CollectionEntry& collection) const;
@@ -270,6 +275,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
     std::map<uint32_t, ObservedRecall> recalls;  // by column id; guarded by mutex
   };
   mutable Shadow shadow_;
+  mutable MaskCache mask_cache_;
 
   std::mutex queue_mutex_;
   std::deque<Waiter*> queue_;

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/allow_mask.h"
 #include "engine/database_impl.h"
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
@@ -18,6 +19,12 @@ namespace {
 // and 369.
 constexpr uint64_t kScanBytesMax = 192 << 10;
 constexpr uint64_t kExactScanBytesMax = 2 << 20;
+
+// The same for the matches of a filter. Reading a row that lies apart from the one before takes as
+// long as so many bytes more.
+constexpr uint64_t kApartBytes = 512;
+constexpr uint64_t kMatchesBytesMax = 2 << 20;
+constexpr uint64_t kExactMatchesBytesMax = 4 << 20;
 
 // An explicit nprobe says how many lists, not how sure codes must be: so that what is in the probed
 // lists is found but for one in several hundred.
@@ -79,44 +86,61 @@ struct SearchPlan {
   double recall_target = 0;
 };
 
-// The segments of a column as searches want them.
+// The segments of a column as searches want them, all live rows or those of a mask.
 struct SearchSegments {
+  std::shared_ptr<const AllowMask> mask;  // null: no filter
   std::shared_ptr<const index::Codebook> codebook;
   std::vector<std::shared_ptr<const index::InvertedLists>> keep;
   std::vector<query::IndexedSegment> indexed;
   std::vector<query::ScanSegment> unindexed;
   std::vector<const SegmentView*> views;  // indexed ones, then the others
   uint64_t indexed_live_rows = 0;
-  uint64_t rows = 0;
+  uint64_t live_rows = 0;
+  uint64_t rows = 0;  // to search: with a mask the allowed ones
+
+  // Allowed rows as a share of the live ones.
+  double Selectivity() const {
+    return static_cast<double>(rows) / static_cast<double>(std::max<uint64_t>(live_rows, 1));
+  }
+  std::span<const uint32_t> list_allowed() const {
+    return mask == nullptr ? std::span<const uint32_t>() : mask->list_allowed;
+  }
 };
 
-query::ScanSegment ScanOf(const SegmentView& segment) {
-  return {segment.segment->rows(), segment.segment->records(), segment.mark.rows,
-          segment.mask.get()};
+query::ScanSegment ScanOf(const SegmentView& segment, const query::RowMask* allow) {
+  query::ScanSegment scan = {segment.segment->rows(), segment.segment->records(),
+                             segment.mark.rows, segment.mask.get()};
+  scan.allow = allow;
+  return scan;
 }
 
-SearchSegments SegmentsOf(const ColumnView* column) {
+SearchSegments SegmentsOf(const ColumnView* column, std::shared_ptr<const AllowMask> mask) {
   SearchSegments result;
+  result.mask = std::move(mask);
   if (column == nullptr) return result;
   if (column->epoch != nullptr) {
     auto codebook = column->epoch->Get();
     if (codebook.ok()) result.codebook = std::move(*codebook);
   }
   std::vector<const SegmentView*> others;
-  for (const SegmentView& segment : column->segments) {
-    result.rows += segment.mark.rows;
+  for (size_t i = 0; i < column->segments.size(); ++i) {
+    const SegmentView& segment = column->segments[i];
+    const query::RowMask* allow = result.mask == nullptr ? nullptr : result.mask->segments[i].get();
+    const uint64_t live =
+        segment.mark.rows - (segment.mask == nullptr ? 0 : segment.mask->dead_count());
+    result.live_rows += live;
+    result.rows += allow == nullptr ? segment.mark.rows : allow->count();
     if (result.codebook != nullptr && segment.index != nullptr && !segment.index->damaged()) {
       auto lists = segment.index->Get();
       if (lists.ok()) {
-        result.indexed.push_back({ScanOf(segment), lists->get()});
+        result.indexed.push_back({ScanOf(segment, allow), lists->get()});
         result.keep.push_back(std::move(*lists));
         result.views.push_back(&segment);
-        result.indexed_live_rows +=
-            segment.mark.rows - (segment.mask == nullptr ? 0 : segment.mask->dead_count());
+        result.indexed_live_rows += live;
         continue;
       }
     }
-    result.unindexed.push_back(ScanOf(segment));
+    result.unindexed.push_back(ScanOf(segment, allow));
     others.push_back(&segment);
   }
   result.views.insert(result.views.end(), others.begin(), others.end());
@@ -132,23 +156,38 @@ void PlanByRecall(const EpochFile& epoch, const SearchSegments& segments,
   const query::Calibration& calibration = epoch.calibration();
   const auto then = static_cast<double>(std::max<uint64_t>(calibration.row_count, 1));
   const double drift = std::abs(static_cast<double>(segments.indexed_live_rows) - then) / then;
-  const auto effort = query::EffortFor(calibration, options.recall, options.k, drift);
+  const double selectivity = segments.mask == nullptr ? 1 : segments.Selectivity();
+  const auto effort =
+      query::EffortFor(calibration, options.recall, options.k, drift, selectivity);
+  const std::string among =
+      segments.mask == nullptr ? "" : " among the " + Percent(selectivity) + " that match";
   if (!effort) {
     plan->name = "exact by codes";
-    plan->reason = "the calibration does not prove this recall at this k, with " +
+    plan->reason = "the calibration does not prove this recall at this k" + among + ", with " +
                    Percent(drift) + " of the rows changed since; `vdbtool index build` renews it";
     return;
   }
   plan->name = "probe";
-  plan->reason = "the least calibrated effort that reaches the target";
+  plan->reason = "the least calibrated effort that reaches the target" + among;
   plan->exact = false;
   plan->effort = *effort;
   plan->recall_target = options.recall;
 }
 
+// Whether float32 rows (all, or those of a mask, which lie apart) cost less than codes.
+bool ScanIsCheaper(const SearchSegments& segments, uint32_t dimension, bool exact) {
+  const uint64_t row_bytes = uint64_t{dimension} * sizeof(float);
+  if (segments.mask == nullptr) {
+    return segments.rows * row_bytes <= (exact ? kExactScanBytesMax : kScanBytesMax);
+  }
+  const uint64_t cost_bytes = segments.rows * (row_bytes + kApartBytes);
+  return cost_bytes <= (exact ? kExactMatchesBytesMax : kMatchesBytesMax);
+}
+
 SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, uint32_t dimension,
-                    const SearchOptions& options) {
+                    const SearchOptions& options, bool codes_always) {
   SearchPlan plan;
+  if (segments.mask != nullptr) plan.name = "matches";
   if (segments.rows == 0 || options.k == 0) {
     plan.name = "empty";
     plan.reason = "there is nothing to find";
@@ -166,8 +205,9 @@ SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, ui
     return plan;
   }
   const bool exact = options.exact || (options.nprobe == 0 && options.recall >= 1);
-  if (segments.rows * dimension * sizeof(float) <= (exact ? kExactScanBytesMax : kScanBytesMax)) {
-    plan.reason = "the column is so small that scanning it is as fast";
+  if (!codes_always && ScanIsCheaper(segments, dimension, exact)) {
+    plan.reason = (segments.mask == nullptr ? "the column is" : "the matches are") +
+                  std::string(" so few that scanning them is as fast");
     return plan;
   }
   plan.by_lists = true;
@@ -188,7 +228,8 @@ SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, ui
 
 StatusOr<query::ListSearchResult> BruteForce(const format::ColumnEntry& column,
                                              const SearchSegments& segments, MatrixView queries,
-                                             const SearchOptions& options) {
+                                             const SearchOptions& options,
+                                             query::Budget* budget) {
   std::vector<query::ScanSegment> all;
   for (const auto& indexed : segments.indexed) all.push_back(indexed.scan);
   all.insert(all.end(), segments.unindexed.begin(), segments.unindexed.end());
@@ -199,6 +240,9 @@ StatusOr<query::ListSearchResult> BruteForce(const format::ColumnEntry& column,
   input.queries = queries;
   input.k = options.k;
   input.thread_count = options.thread_count;
+  input.budget = budget;
+  const std::vector<double> floors(queries.row_count, options.min_score);
+  input.kth_scores_known = floors;
   const auto start = std::chrono::steady_clock::now();
   query::ListSearchResult result;
   VDB_ASSIGN_OR_RETURN(result.hits, query::ExactSearch(input));
@@ -214,7 +258,8 @@ StatusOr<query::ListSearchResult> BruteForce(const format::ColumnEntry& column,
 
 StatusOr<query::ListSearchResult> ByLists(const format::ColumnEntry& column,
                                           const SearchSegments& segments, const SearchPlan& plan,
-                                          MatrixView queries, const SearchOptions& options) {
+                                          MatrixView queries, const SearchOptions& options,
+                                          query::Budget* budget) {
   query::ListSearchInput input;
   input.codebook = segments.codebook;
   input.indexed = segments.indexed;
@@ -226,17 +271,20 @@ StatusOr<query::ListSearchResult> ByLists(const format::ColumnEntry& column,
   input.thread_count = options.thread_count;
   input.exact = plan.exact;
   input.effort = plan.effort;
+  input.list_allowed = segments.list_allowed();
+  input.min_score = options.min_score;
+  input.budget = budget;
   input.explain = options.explain;
   return query::ListSearch(input);
 }
 
 // Each hit's row is checked against its checksum, and its key is beside it.
 StatusOr<Answer> ToAnswer(const SearchSegments& segments, const std::vector<query::RowHit>& hits,
-                          bool exact) {
+                          double min_score) {
   Answer answer;
-  answer.exact = exact;
   answer.hits.reserve(hits.size());
   for (const query::RowHit& hit : hits) {
+    if (hit.score < min_score) break;
     const SegmentView& from = *segments.views[hit.segment];
     VDB_RETURN_IF_ERROR(from.segment->CheckRow(hit.row, from.mark.key_bytes));
     answer.hits.push_back(
@@ -252,8 +300,8 @@ StatusOr<double> ShadowRecall(const format::ColumnEntry& column, const SearchSeg
                               const std::vector<query::RowHit>& hits) {
   SearchOptions again = options;
   again.explain = false;
-  VDB_ASSIGN_OR_RETURN(const auto truth,
-                       ByLists(column, segments, SearchPlan(), MatrixView(query), again));
+  VDB_ASSIGN_OR_RETURN(const auto truth, ByLists(column, segments, SearchPlan(), MatrixView(query),
+                                                 again, /*budget=*/nullptr));
   if (truth.hits[0].empty()) return 1.0;
   double good = 0;
   for (const query::RowHit& hit : hits) {
@@ -262,7 +310,57 @@ StatusOr<double> ShadowRecall(const format::ColumnEntry& column, const SearchSeg
   return good / static_cast<double>(truth.hits[0].size());
 }
 
+Status CheckOptions(const format::ColumnEntry& column, const SearchOptions& options) {
+  const std::string where = "search in column '" + column.name + "': ";
+  const bool by_recall = !options.exact && options.nprobe == 0;
+  if (by_recall && !(options.recall > 0 && options.recall <= 1)) {
+    return Status::InvalidArgument(where + "expected a recall above 0 and at most 1, found " +
+                                   std::to_string(options.recall));
+  }
+  if (std::isnan(options.min_score)) {
+    return Status::InvalidArgument(where + "expected a minimum score, found NaN");
+  }
+  return options.filter.status();
+}
+
+void FinishExplain(const SearchPlan& plan, const SearchSegments& segments,
+                   SearchExplain* explain) {
+  explain->plan = plan.name;
+  explain->reason = plan.reason;
+  explain->recall_target = plan.recall_target;
+  explain->margin = plan.exact ? 0 : static_cast<double>(plan.effort.margin);
+  explain->bound_slack = plan.exact ? 0 : static_cast<double>(plan.effort.coarse_errors);
+  explain->rows_allowed = segments.mask == nullptr ? segments.live_rows : segments.mask->row_count;
+  if (segments.mask != nullptr) explain->filter = segments.mask->explain;
+}
+
 }  // namespace
+
+// The rows of a column that match, from the cache or counted now. A mask that a limit cut short is
+// not kept.
+StatusOr<std::shared_ptr<const AllowMask>> DatabaseImpl::MaskOf(
+    const View& view, const format::CollectionEntry& collection, uint32_t column_id,
+    const Filter& filter, query::Budget* budget) const {
+  MaskCache::Key key = {view.batch, view.manifest->generation, column_id, filter.ToString()};
+  if (auto found = mask_cache_.Find(key)) return found;
+  VDB_ASSIGN_OR_RETURN(FilterMatches matches, RunFilter(view, collection, filter, budget));
+  const auto start = std::chrono::steady_clock::now();
+  static const ColumnView kEmpty;
+  const ColumnView* column = view.FindColumn(column_id);
+  VDB_ASSIGN_OR_RETURN(auto mask, MakeAllowMask(column == nullptr ? kEmpty : *column,
+                                                std::move(matches), budget));
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+  auto timed = std::make_shared<AllowMask>(*mask);
+  timed->explain.mask_us = took.count();
+  if (timed->stopped != StopReason::kNone) return std::shared_ptr<const AllowMask>(timed);
+  auto cached = std::make_shared<AllowMask>(*timed);
+  cached->explain.cached = true;
+  cached->explain.documents_read = cached->explain.metadata_bytes = 0;
+  cached->explain.filter_us = cached->explain.mask_us = 0;
+  for (auto& predicate : cached->explain.predicates) predicate.entries_read = 0;
+  mask_cache_.Insert(std::move(key), std::move(cached));
+  return std::shared_ptr<const AllowMask>(timed);
+}
 
 StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
                                             const format::CollectionEntry& collection,
@@ -272,34 +370,36 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
   VDB_ASSIGN_OR_RETURN(const format::ColumnEntry* column,
                        ColumnToSearch(collection, options.column));
   VDB_RETURN_IF_ERROR(CheckQueries(*column, queries, *kernels));
-  const bool by_recall = !options.exact && options.nprobe == 0;
-  if (by_recall && !(options.recall > 0 && options.recall <= 1)) {
-    return Status::InvalidArgument("search in column '" + column->name +
-                                   "': expected a recall above 0 and at most 1, found " +
-                                   std::to_string(options.recall));
-  }
+  VDB_RETURN_IF_ERROR(CheckOptions(*column, options));
+  query::Budget budget(options.limits, options_.clock);
   const ColumnView* column_view = view.FindColumn(column->id);
-  const SearchSegments segments = SegmentsOf(column_view);
-  const SearchPlan plan = MakePlan(column_view, segments, column->dimension, options);
-  VDB_ASSIGN_OR_RETURN(auto found, plan.by_lists
-                                       ? ByLists(*column, segments, plan, queries, options)
-                                       : BruteForce(*column, segments, queries, options));
+  std::shared_ptr<const AllowMask> mask;
+  if (!options.filter.matches_all()) {
+    VDB_ASSIGN_OR_RETURN(mask, MaskOf(view, collection, column->id, options.filter, &budget));
+  }
+  const SearchSegments segments = SegmentsOf(column_view, std::move(mask));
+  const SearchPlan plan =
+      MakePlan(column_view, segments, column->dimension, options, options_.codes_always);
+  VDB_ASSIGN_OR_RETURN(auto found,
+                       plan.by_lists
+                           ? ByLists(*column, segments, plan, queries, options, &budget)
+                           : BruteForce(*column, segments, queries, options, &budget));
   SearchResult result;
   result.batch_number = view.batch;
   result.answers.reserve(found.hits.size());
+  const StopReason stopped = budget.stopped();
   for (const auto& hits : found.hits) {
-    VDB_ASSIGN_OR_RETURN(Answer answer, ToAnswer(segments, hits, plan.exact));
+    VDB_ASSIGN_OR_RETURN(Answer answer, ToAnswer(segments, hits, options.min_score));
+    answer.exact = plan.exact && stopped == StopReason::kNone;
+    answer.stopped = stopped;
     result.answers.push_back(std::move(answer));
   }
   for (SearchExplain& explain : found.explains) {
-    explain.plan = plan.name;
-    explain.reason = plan.reason;
-    explain.recall_target = plan.recall_target;
-    explain.margin = plan.exact ? 0 : static_cast<double>(plan.effort.margin);
-    explain.bound_slack = plan.exact ? 0 : static_cast<double>(plan.effort.coarse_errors);
+    FinishExplain(plan, segments, &explain);
     result.explains.push_back(std::move(explain));
   }
-  const uint32_t every = plan.exact ? 0 : options_.user.shadow_every;
+  const bool shadow = !plan.exact && stopped == StopReason::kNone;
+  const uint32_t every = shadow ? options_.user.shadow_every : 0;
   for (size_t q = 0; every > 0 && q < queries.row_count; ++q) {
     if (shadow_.count.fetch_add(1) % every != 0) continue;
     const auto recall =

@@ -57,6 +57,9 @@ struct DatabaseOptions {
   /// IndexStats. 0: never.
   uint32_t shadow_every = 0;
 
+  /// Memory for the masks of filters, kept between queries (an answer never depends on it).
+  uint64_t mask_cache_bytes = 64u << 20;
+
   Logger logger = {};
 };
 
