@@ -18,8 +18,7 @@
 namespace vdb::engine {
 namespace {
 
-// A writer waits for at most one chunk: a few milliseconds.
-constexpr size_t kChunkDocuments = 2000;
+// A writer waits for at most one chunk: a few milliseconds. See EngineOptions, too.
 constexpr size_t kChunkBytes = 1u << 20;
 
 double MillisecondsSince(std::chrono::steady_clock::time_point start) {
@@ -153,7 +152,8 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
                                          format::DocumentPrefix(build->collection_id + 1),
                                          nullptr));
   storage::StoreBatch batch;
-  for (size_t i = 0; cursor->Valid() && i < kChunkDocuments && batch.bytes().size() < kChunkBytes;
+  const size_t documents_max = options_.field_chunk_documents;
+  for (size_t i = 0; cursor->Valid() && i < documents_max && batch.bytes().size() < kChunkBytes;
        ++i, cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
     VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));

@@ -230,8 +230,11 @@ Status FilterReader::ReadEntries(const FilterNode& predicate, const format::Fiel
                                                            view_.snapshot.get()));
   for (const query::FieldRange& range : ranges) {
     if (&range != &ranges.front()) cursor->Seek(StoreBound(prefix, range.first));
-    VDB_RETURN_IF_ERROR(
-        ReadRange(predicate, range, StoreBound(prefix, range.past), cursor.get(), docnos));
+    // The cursor itself ends with the last range.
+    const bool last = &range == &ranges.back();
+    VDB_RETURN_IF_ERROR(ReadRange(predicate, range,
+                                  last ? std::string() : StoreBound(prefix, range.past),
+                                  cursor.get(), docnos));
   }
   return cursor->status();
 }
@@ -240,7 +243,7 @@ Status FilterReader::ReadRange(const FilterNode& predicate, const query::FieldRa
                                std::string_view past, storage::StoreCursor* cursor,
                                std::vector<uint64_t>* docnos) {
   uint64_t read = 0;
-  for (; cursor->Valid() && cursor->key() < past; cursor->Next()) {
+  for (; cursor->Valid() && (past.empty() || cursor->key() < past); cursor->Next()) {
     format::FieldEntryView entry;
     if (!format::DecodeFieldEntry(cursor->key(), cursor->value(), &entry)) {
       return format::FieldEntryDamaged(cursor->key());

@@ -199,7 +199,12 @@ StatusOr<int> RunGet(const KeyArgs& args) {
   return kDone;
 }
 
-StatusOr<int> RunDelete(const KeyArgs& args) {
+StatusOr<int> RunDelete(const DeleteArgs& args) {
+  if (args.filter.has_value() == !args.key.empty()) {
+    PrintError("delete takes either a KEY or --filter");
+    return kUsage;
+  }
+  if (args.filter) return DeleteMatching(args);
   auto db = OpenForWriting(args.database);
   if (!db.ok()) return db.status();
   auto collection = db->OpenCollection(args.collection);

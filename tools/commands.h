@@ -48,7 +48,27 @@ struct KeyArgs : CommonArgs {
   std::string key;
 };
 StatusOr<int> RunGet(const KeyArgs& args);
-StatusOr<int> RunDelete(const KeyArgs& args);
+
+struct DeleteArgs : KeyArgs {
+  std::optional<std::string> filter;  // instead of the key
+};
+StatusOr<int> RunDelete(const DeleteArgs& args);
+/// What RunDelete does with a filter.
+StatusOr<int> DeleteMatching(const DeleteArgs& args);
+
+struct CountArgs : CommonArgs {
+  std::string collection;
+  std::string filter;
+};
+StatusOr<int> RunCount(const CountArgs& args);
+
+struct FieldIndexArgs : CommonArgs {
+  std::string collection;
+  std::string field;
+};
+StatusOr<int> RunFieldIndexAdd(const FieldIndexArgs& args);
+StatusOr<int> RunFieldIndexDrop(const FieldIndexArgs& args);
+StatusOr<int> RunFieldIndexList(const FieldIndexArgs& args);
 
 struct DropArgs : CommonArgs {
   std::string collection;

@@ -227,17 +227,59 @@ void AddColumn(CLI::App* parent, Run* run) {
   add_name(choose);
 }
 
+constexpr char kFilterHelp[] =
+    "Only documents that match, e.g. 'year >= 2020 and tag in (\"a\", \"b\")' (docs/filters.md)";
+
+void AddDelete(CLI::App* parent, Run* run) {
+  Command<DeleteArgs> command(parent, "delete", "Delete one document, or all that match a filter",
+                              run, RunDelete);
+  command.Collection();
+  command.app->add_option("KEY", command.args->key,
+                          "Key of the document; put -- before one that begins with -");
+  command.app->add_option("--filter", command.args->filter, kFilterHelp);
+}
+
+void AddCount(CLI::App* parent, Run* run) {
+  Command<CountArgs> command(parent, "count", "Count documents", run, RunCount);
+  command.Collection();
+  command.app->add_option("--filter", command.args->filter, kFilterHelp);
+}
+
+void AddFieldIndex(CLI::App* parent, Run* run) {
+  CLI::App* index =
+      parent->add_subcommand("field-index", "Add, drop or list indexes of metadata fields");
+  index->require_subcommand(1);
+  const auto add_field = [](Command<FieldIndexArgs>& command) {
+    command.Collection();
+    command.app->add_option("FIELD", command.args->field, "Path of the field, e.g. author.name")
+        ->required();
+  };
+  Command<FieldIndexArgs> add(index, "add", "Add an index, or go on with one that was cut short",
+                              run, RunFieldIndexAdd);
+  add_field(add);
+  add.app->footer(
+      "With an index, filters on the field read its entries instead of all documents. It has\n"
+      "the values of all types in order, the elements of arrays each, and every write keeps it\n"
+      "up.\n");
+  Command<FieldIndexArgs> drop(index, "drop", "Drop an index; the documents stay", run,
+                               RunFieldIndexDrop);
+  add_field(drop);
+  Command<FieldIndexArgs>(index, "list", "List the indexes", run, RunFieldIndexList).Collection();
+}
+
 void AddCommands(CLI::App* app, Run* run) {
   Command<CreateArgs>(app, "create", "Create an empty database", run, RunCreate);
   AddImport(app, run);
   AddPut(app, run);
   Command<KeyArgs>(app, "get", "Print one document", run, RunGet).Collection().Key();
-  Command<KeyArgs>(app, "delete", "Delete one document", run, RunDelete).Collection().Key();
+  AddDelete(app, run);
   Command<DropArgs>(app, "drop", "Drop a collection with all its documents", run, RunDrop)
       .Collection();
   AddColumn(app, run);
   AddSearch(app, run);
   AddIndex(app, run);
+  AddFieldIndex(app, run);
+  AddCount(app, run);
   AddRecall(app, run);
   Command<ListArgs>(app, "list", "List collections and columns", run, RunList);
   Command<StatsArgs> stats(app, "stats", "Print figures and the content hash", run, RunStats);

@@ -267,6 +267,7 @@ engine::EngineOptions SmallOptions(storage::FileSystem* fs) {
   options.segment_rows_max = 8;
   options.write_buffer_bytes = 64 << 10;  // RocksDB takes no less
   options.tombstones_max = 10;
+  options.field_chunk_documents = 8;
   return options;
 }
 
@@ -296,10 +297,36 @@ Status MakeCollection(Database* database) {
   return Status::Ok();
 }
 
+namespace {
+
+// By a field index, where there is one.
+Status CheckFieldCounts(const Collection& collection, const Model& model) {
+  std::vector<uint64_t> numbers;
+  for (const auto& [key, document] : model) {
+    const size_t colon = document.metadata.find(':');
+    if (colon == std::string::npos) continue;
+    numbers.push_back(std::stoull(document.metadata.substr(colon + 1)));
+  }
+  std::sort(numbers.begin(), numbers.end());
+  for (size_t i = 0; i < numbers.size(); i += 1 + numbers.size() / 3) {
+    const auto from = std::lower_bound(numbers.begin(), numbers.end(), numbers[i]);
+    VDB_ASSIGN_OR_RETURN(const uint64_t count,
+                         collection.Count(Field("n").GreaterOrEqual(numbers[i])));
+    const auto expected = static_cast<uint64_t>(numbers.end() - from);
+    if (count == expected) continue;
+    return Wrong("Count of n >= " + std::to_string(numbers[i]) + " is " + std::to_string(count) +
+                 ", expected " + std::to_string(expected));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
 Status CheckModel(const Database& database, const Model& model) {
   VDB_ASSIGN_OR_RETURN(const Collection collection, database.OpenCollection(kCollection));
   VDB_RETURN_IF_ERROR(CheckDocuments(collection, model));
   VDB_RETURN_IF_ERROR(CheckAnswers(collection, model));
+  VDB_RETURN_IF_ERROR(CheckFieldCounts(collection, model));
   return CheckVerify(database);
 }
 
