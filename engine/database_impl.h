@@ -211,6 +211,9 @@ class DatabaseImpl final : public storage::RocksWatcher,
   Status BuildField(uint32_t collection_id, uint32_t index_id, const ProgressCallback& progress,
                     FieldIndexReport* report);
   Status BuildFieldChunk(FieldBuild* build);
+  Status BuildText(const format::CollectionEntry& one, std::string_view key,
+                   const format::DocumentRecord& record, TextChanges* changes,
+                   storage::StoreBatch* batch, FieldBuild* build);
   Status PublishFieldReady(uint32_t collection_id, uint32_t index_id);
   Status WriteWithState(storage::StoreBatch* batch);
 

@@ -2,6 +2,7 @@
 
 #include "format/field_entry.h"
 #include "format/status_macros.h"
+#include "format/text_entry.h"
 
 namespace vdb::engine {
 
@@ -15,6 +16,12 @@ StatusOr<FieldEntryLists> FieldEntriesOf(const format::CollectionEntry& collecti
     VDB_ASSIGN_OR_RETURN(lists[i], format::FieldEntriesOf(index.path, key, record.metadata));
   }
   return lists;
+}
+
+void DeleteFieldIndex(const format::FieldIndexEntry& index, storage::StoreBatch* batch) {
+  const bool text = index.kind == FieldIndexKind::kText;
+  const auto prefix = text ? format::TextIndexPrefix : format::FieldIndexPrefix;
+  batch->DeleteRange(prefix(index.id), prefix(index.id + 1));
 }
 
 std::vector<FieldIndexInfo> FieldIndexInfos(const format::CollectionEntry& collection) {

@@ -20,6 +20,9 @@ StatusOr<FieldEntryLists> FieldEntriesOf(const format::CollectionEntry& collecti
                                          std::string_view key,
                                          const format::DocumentRecord& record);
 
+/// Deletes all that an index has, of either kind.
+void DeleteFieldIndex(const format::FieldIndexEntry& index, storage::StoreBatch* batch);
+
 /// The indexes as they are declared.
 std::vector<FieldIndexInfo> FieldIndexInfos(const format::CollectionEntry& collection);
 

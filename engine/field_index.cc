@@ -2,17 +2,17 @@
 //
 // An index is published as not ready first: from then on every commit round keeps its entries up.
 // The build then puts the entries of all documents, chunk by chunk under the commit mutex, each
-// from the newest state; putting an entry twice changes nothing, so a build that was cut short
-// simply begins again. Its chunks change no document, so they are no batches: they carry the state
-// record as it is, and a crash may lose any tail of them. They are synced before the index is
-// published as ready.
+// from the newest state; putting an entry twice changes nothing (and TextChanges puts none twice),
+// so a build that was cut short simply begins again. Its chunks change no document, so they are no
+// batches: they carry the state record as it is, and a crash may lose any tail of them. They are
+// synced before the index is published as ready.
 #include <chrono>
 #include <thread>
 
 #include "engine/database_impl.h"
 #include "engine/field_entries.h"
 #include "engine/no_throw.h"
-#include "format/field_entry.h"
+#include "engine/text_entries.h"
 #include "format/status_macros.h"
 
 namespace vdb::engine {
@@ -46,7 +46,8 @@ std::string Name(const format::FieldPath& path) {
 
 Status CheckPath(const format::FieldPath& path, FieldIndexKind kind) {
   if (kind == FieldIndexKind::kText) {
-    return Status::FailedPrecondition(Name(path) + ": this version builds no text indexes");
+    if (!path.is_key()) return Status::Ok();
+    return Status::InvalidArgument(Name(path) + ": expected a field of the metadata, or $body");
   }
   if (kind != FieldIndexKind::kOrdered) {
     return Status::InvalidArgument(Name(path) + ": unknown kind " +
@@ -68,6 +69,7 @@ struct DatabaseImpl::FieldBuild {
   bool done = false;
   uint64_t documents = 0;
   uint64_t entries = 0;
+  uint64_t text_bytes = 0;  // looked at for words in this chunk
   uint64_t total = 0;  // documents in the collection
 };
 
@@ -152,20 +154,42 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
                                          format::DocumentPrefix(build->collection_id + 1),
                                          nullptr));
   storage::StoreBatch batch;
+  const bool text = HasTextIndex(one);
+  TextChanges changes(*store_);
+  build->text_bytes = 0;
   const size_t documents_max = options_.field_chunk_documents;
-  for (size_t i = 0; cursor->Valid() && i < documents_max && batch.bytes().size() < kChunkBytes;
+  for (size_t i = 0; cursor->Valid() && i < documents_max && batch.bytes().size() < kChunkBytes &&
+                     build->text_bytes < kChunkBytes;
        ++i, cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
     VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));
     VDB_ASSIGN_OR_RETURN(const FieldEntryLists entries, FieldEntriesOf(one, key, record));
     PutFieldEntries(one, key, entries, record.docno, nullptr, 0, &batch);
+    if (text) VDB_RETURN_IF_ERROR(BuildText(one, key, record, &changes, &batch, build));
     build->documents += 1;
     build->entries += entries.front().size();
     build->next.assign(cursor->key()).push_back('\0');
   }
   VDB_RETURN_IF_ERROR(cursor->status());
   build->done = !cursor->Valid();
+  VDB_RETURN_IF_ERROR(changes.Finish(&batch));
   return WriteWithState(&batch);
+}
+
+Status DatabaseImpl::BuildText(const format::CollectionEntry& one, std::string_view key,
+                               const format::DocumentRecord& record, TextChanges* changes,
+                               storage::StoreBatch* batch, FieldBuild* build) {
+  TextSource source = {record.docno, record.metadata, {}};
+  std::optional<std::string> body;
+  if (record.has_body && HasBodyIndex(one)) {
+    VDB_ASSIGN_OR_RETURN(body, store_->Get(format::BodyKey(one.id, key)));
+    if (body) source.body = *body;
+  }
+  build->text_bytes += source.metadata.size() + source.body.size();
+  VDB_ASSIGN_OR_RETURN(const uint64_t postings,
+                       changes->Build(one.field_indexes.front(), key, source, batch));
+  build->entries += postings;
+  return Status::Ok();
 }
 
 // For changes that no document's batch makes. The store depends on this generation from here on.
@@ -206,14 +230,15 @@ Status DatabaseImpl::DropFieldIndex(uint32_t collection_id, std::string_view fie
   const auto* found = format::FindFieldIndex(*collection, path, kind);
   const std::string where = "collection '" + collection->name + "': ";
   if (found == nullptr) return Status::NotFound(where + "there is no " + Name(path));
-  const uint32_t id = found->id;
+  const format::FieldIndexEntry dropped = *found;
+  const uint32_t id = dropped.id;
   if (building_fields_.contains(id)) {
     return Status::FailedPrecondition(where + Name(path) + ": a build of it runs");
   }
   std::erase_if(collection->field_indexes, [id](const auto& index) { return index.id == id; });
   VDB_RETURN_IF_ERROR(PublishSchema(std::move(next)));
   storage::StoreBatch batch;
-  batch.DeleteRange(format::FieldIndexPrefix(id), format::FieldIndexPrefix(id + 1));
+  DeleteFieldIndex(dropped, &batch);
   WriteWithState(&batch).IgnoreError("the drop itself is durable; the next open goes on");
   return Status::Ok();
 }

@@ -367,8 +367,8 @@ Status DatabaseImpl::FinishLeftovers() {
     collections.insert(collection.id);
     for (const auto& index : collection.field_indexes) field_indexes.insert(index.id);
   }
-  for (const char prefix : {'D', 'Y', 'S', 'F'}) {
-    const auto& known = prefix == 'F' ? field_indexes : collections;
+  for (const char prefix : {'D', 'Y', 'S', 'F', 'X'}) {
+    const auto& known = prefix == 'F' || prefix == 'X' ? field_indexes : collections;
     VDB_ASSIGN_OR_RETURN(auto cursor, store_->NewCursor(std::string(1, prefix)));
     while (cursor->Valid() && cursor->key().size() >= format::kDocumentPrefixBytes) {
       uint32_t id = 0;

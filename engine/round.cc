@@ -248,8 +248,29 @@ std::map<uint32_t, std::map<uint32_t, int64_t>> Round::CountChanges() const {
   return changes;
 }
 
+// The stored body is read only if its words move to another docno, or go.
+Status Round::EmitText(const format::CollectionEntry& collection, std::string_view store_key,
+                       const Document& document, TextChanges* text,
+                       storage::StoreBatch* batch) const {
+  const StoredFields* stored = document.stored_fields.get();
+  TextSource before, now;
+  if (stored != nullptr) before = {stored->docno, stored->metadata, {}};
+  now = {document.record.docno, document.record.metadata, document.body};
+  std::optional<std::string> body;
+  if (HasBodyIndex(collection) && document.stored_body &&
+      (!document.exists || before.docno != now.docno)) {
+    std::string body_key(store_key);
+    body_key[0] = 'Y';
+    VDB_ASSIGN_OR_RETURN(body, store_.Get(body_key));
+    if (body) before.body = *body;
+  }
+  if (document.body_change == BodyChange::kKeep) now.body = before.body;
+  return text->Change(collection, UserKey(store_key), stored == nullptr ? nullptr : &before,
+                      document.exists ? &now : nullptr, batch);
+}
+
 // Only what differs is written: an entry that keeps its value goes again if its docno changed.
-Status Round::EmitFields(std::string_view store_key, const Document& document,
+Status Round::EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
                          storage::StoreBatch* batch) const {
   format::ByteReader reader(store_key.substr(1));
   const format::CollectionEntry* collection = view_.manifest->FindCollection(reader.BigU32());
@@ -267,10 +288,12 @@ Status Round::EmitFields(std::string_view store_key, const Document& document,
   PutFieldEntries(*collection, key, entries, document.record.docno,
                   stored == nullptr ? nullptr : &stored->entries,
                   stored == nullptr ? 0 : stored->docno, batch);
-  return Status::Ok();
+  if (!HasTextIndex(*collection)) return Status::Ok();
+  return EmitText(*collection, store_key, document, text, batch);
 }
 
 Status Round::EmitDocuments(storage::StoreBatch* batch) const {
+  TextChanges text(store_);
   for (const auto& [key, document] : documents_) {
     std::string body_key = key;
     body_key[0] = 'Y';
@@ -284,9 +307,9 @@ Status Round::EmitDocuments(storage::StoreBatch* batch) const {
     } else if (document.body_change == BodyChange::kDelete && document.stored_body) {
       batch->Delete(body_key);
     }
-    VDB_RETURN_IF_ERROR(EmitFields(key, document, batch));
+    VDB_RETURN_IF_ERROR(EmitFields(key, document, &text, batch));
   }
-  return Status::Ok();
+  return text.Finish(batch);
 }
 
 }  // namespace vdb::engine

@@ -15,6 +15,7 @@
 
 #include "engine/field_entries.h"
 #include "engine/prepared_batch.h"
+#include "engine/text_entries.h"
 #include "engine/view.h"
 #include "format/document_record.h"
 #include "vdb/write_batch.h"
@@ -80,8 +81,10 @@ class Round {
                           std::vector<PreparedVector>* vectors) const;
   Status CheckColumns(const PreparedChange& change) const;
   StatusOr<Document*> Load(const std::string& store_key);
-  Status EmitFields(std::string_view store_key, const Document& document,
+  Status EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
                     storage::StoreBatch* batch) const;
+  Status EmitText(const format::CollectionEntry& collection, std::string_view store_key,
+                  const Document& document, TextChanges* text, storage::StoreBatch* batch) const;
   void Retire(Document* document);
   void AddVector(std::string_view key, const PreparedVector& vector, Document* document);
 

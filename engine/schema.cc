@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "engine/database_impl.h"
-#include "format/field_entry.h"
+#include "engine/field_entries.h"
 #include "format/status_macros.h"
 
 namespace vdb::engine {
@@ -103,9 +103,7 @@ Status DatabaseImpl::DropCollection(std::string_view name) {
   storage::StoreBatch batch;
   batch.DeleteRange(format::DocumentPrefix(id), format::DocumentPrefix(id + 1));
   batch.DeleteRange(format::BodyPrefix(id), format::BodyPrefix(id + 1));
-  for (const auto& index : field_indexes) {
-    batch.DeleteRange(format::FieldIndexPrefix(index.id), format::FieldIndexPrefix(index.id + 1));
-  }
+  for (const auto& index : field_indexes) DeleteFieldIndex(index, &batch);
   batch.Delete(format::CountsKey(id));
   for (const auto& [docno, record] : tombstones_) {
     if (record.collection_id == id) batch.Delete(format::TombstoneKey(docno));

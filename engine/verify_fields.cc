@@ -23,6 +23,7 @@ std::string FieldVerifier::Name(const format::FieldIndexEntry& index) const {
 
 Status FieldVerifier::CheckDocument(std::string_view key, const format::DocumentRecord& record) {
   if (collection_.field_indexes.empty()) return Status::Ok();
+  VDB_RETURN_IF_ERROR(text_.CheckDocument(key, record));
   VDB_ASSIGN_OR_RETURN(const auto lists, FieldEntriesOf(collection_, key, record));
   for (size_t i = 0; i < lists.size(); ++i) {
     for (const format::FieldEntry& entry : lists[i]) {
@@ -49,6 +50,7 @@ Status FieldVerifier::CheckEntry(size_t index, std::string_view store_key,
 }
 
 Status FieldVerifier::CheckSurplus() {
+  VDB_RETURN_IF_ERROR(text_.CheckSurplus());
   for (size_t i = 0; i < found_.size(); ++i) {
     const format::FieldIndexEntry& index = collection_.field_indexes[i];
     if (index.kind != FieldIndexKind::kOrdered) continue;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/verify_text.h"
 #include "engine/view.h"
 #include "format/document_record.h"
 
@@ -19,7 +20,7 @@ class FieldVerifier {
 
   FieldVerifier(const View& view, const format::CollectionEntry& collection, Problem problem)
       : view_(view), collection_(collection), problem_(std::move(problem)),
-        found_(collection.field_indexes.size()) {}
+        text_(view, collection, problem_), found_(collection.field_indexes.size()) {}
 
   /// Call for every document.
   Status CheckDocument(std::string_view key, const format::DocumentRecord& record);
@@ -36,6 +37,7 @@ class FieldVerifier {
   const View& view_;
   const format::CollectionEntry& collection_;
   const Problem problem_;
+  TextVerifier text_;
   std::vector<uint64_t> found_;  // entries of documents, by index
 };
 

@@ -42,7 +42,9 @@ TEST(TextEntry, OtherPostingsAreRefused) {
     // Shorter ones are other keys: their NUL is elsewhere.
     EXPECT_FALSE(decodes(key.substr(0, size), value)) << size;
   }
-  for (size_t size = 0; size < value.size(); ++size) EXPECT_FALSE(decodes(key, value.substr(0, size)));
+  for (size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(decodes(key, value.substr(0, size))) << size;
+  }
   EXPECT_FALSE(decodes("F" + key.substr(1), value));
   EXPECT_FALSE(decodes(TextStatisticsKey(7), value));
   EXPECT_FALSE(decodes(PostingKey(7, "", 300), value));

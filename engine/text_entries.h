@@ -1,0 +1,63 @@
+// What a document has in the text indexes of its collection, and what a store batch must say when
+// that changes.
+#pragma once
+
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "format/manifest.h"
+#include "format/text_entry.h"
+#include "format/text_tokens.h"
+#include "storage/rocksdb/document_store.h"
+
+namespace vdb::engine {
+
+/// What text indexes read of a document. The body may be left out where no index changes by it.
+struct TextSource {
+  uint64_t docno = 0;
+  std::string_view metadata;
+  std::string_view body;
+};
+
+bool HasTextIndex(const format::CollectionEntry& collection);
+bool HasBodyIndex(const format::CollectionEntry& collection);
+
+/// Tokens of the strings at the index's path (of an array, of its elements), or of the body.
+StatusOr<format::TextTerms> TextTermsOf(const format::FieldIndexEntry& index,
+                                        const TextSource& source);
+
+/// The changes that one store batch makes in text indexes; statistics of several documents add up.
+/// An index that is not ready may not have a stored document yet: the first of its postings tells,
+/// because a document's postings and its share of the statistics come and go in one batch.
+class TextChanges {
+ public:
+  explicit TextChanges(const storage::DocumentStore& store) : store_(store) {}
+
+  /// Takes each text index of the collection from `before` to `now`; null: there is no document.
+  Status Change(const format::CollectionEntry& collection, std::string_view key,
+                const TextSource* before, const TextSource* now, storage::StoreBatch* batch);
+  /// Puts a stored document into an index that is being built, unless it is there. Gives the
+  /// number of its postings.
+  StatusOr<uint64_t> Build(const format::FieldIndexEntry& index, std::string_view key,
+                           const TextSource& now, storage::StoreBatch* batch);
+  /// The statistics. Once, after the last change.
+  Status Finish(storage::StoreBatch* batch) const;
+
+ private:
+  struct Sums {
+    int64_t documents = 0;
+    int64_t tokens = 0;
+  };
+
+  Status ChangeIndex(const format::FieldIndexEntry& index, std::string_view key,
+                     const TextSource* before, const TextSource* now,
+                     storage::StoreBatch* batch);
+  StatusOr<bool> Holds(const format::FieldIndexEntry& index, const format::TextTerms& terms,
+                       uint64_t docno) const;
+
+  const storage::DocumentStore& store_;
+  std::map<uint32_t, Sums> sums_;  // by index id
+};
+
+}  // namespace vdb::engine
