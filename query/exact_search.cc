@@ -313,8 +313,9 @@ void Scan::ScreenListed(const RowRange& block, const float* unit, float* scores)
   const uint32_t* const rows = listed_[block.segment].data() + block.first;
   for (size_t i = 0; i < block.count; ++i) {
     if (i + kListedAhead < block.count) {
+      const uint64_t ahead = rows[i + kListedAhead];
       const char* const next =
-          reinterpret_cast<const char*>(values + uint64_t{rows[i + kListedAhead]} * input_.dimension);
+          reinterpret_cast<const char*>(values + ahead * input_.dimension);
       for (size_t b = 0; b < std::min<size_t>(RowBytes(), 1024); b += 64) {
         __builtin_prefetch(next + b);
       }

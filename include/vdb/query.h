@@ -80,7 +80,8 @@ struct QueryRequest {
   Filter filter = {};
 
   Fusion fusion = Fusion::kReciprocalRank;
-  size_t candidates = 0;  ///< per clause, for fusion, groups and diversity; 0: 10 x (offset + limit)
+  /// Per clause, for fusion, groups and diversity. 0: 10 x (offset + limit), at least 100.
+  size_t candidates = 0;
 
   // The goal of vector clauses, as in SearchOptions.
   double recall = 0.95;
@@ -108,7 +109,7 @@ struct QueryRequest {
 struct QueryHit {
   Document document;
   double score = 0;                      ///< fused, or of the one clause; 0 for lists
-  std::vector<double> clause_scores = {};  ///< vectors in order, then text; NaN: not found by it
+  std::vector<double> clause_scores = {};  ///< vectors in order, then text; NaN: not found
   std::string group = {};                ///< the group's value as JSON, with GroupBy
 };
 

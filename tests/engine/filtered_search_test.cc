@@ -293,7 +293,8 @@ TEST_F(FilteredSearchTest, AMinimumScoreIsARadius) {
   const float zero[] = {0, 0};
   auto found = docs.Search(VectorView(zero), {.k = 50, .min_score = -25});
   VDB_ASSERT_OK(found);
-  EXPECT_EQ(Keys(found->answers[0]), (std::vector<std::string>{"k0", "k1", "k2", "k3", "k4", "k5"}));
+  EXPECT_EQ(Keys(found->answers[0]),
+            (std::vector<std::string>{"k0", "k1", "k2", "k3", "k4", "k5"}));
   EXPECT_TRUE(found->answers[0].exact);
   found = docs.Search(VectorView(zero), {.k = 2,
                                          .filter = Field("i").GreaterOrEqual(3),
@@ -318,8 +319,8 @@ TEST_F(FilteredSearchTest, BadFiltersAreRefused) {
   EXPECT_EQ(*docs.Count(), 1u);
 }
 
-// The clock jumps past the deadline after a number of looks: wherever that is, the answer is marked,
-// holds only matches, and nothing of it is kept for the next query.
+// The clock jumps past the deadline after a number of looks: wherever that is, the answer is
+// marked, holds only matches, and nothing of it is kept for the next query.
 TEST_F(FilteredSearchTest, DeadlinesMarkTheAnswer) {
   auto looks = std::make_shared<std::atomic<int>>(0);
   auto limit = std::make_shared<std::atomic<int>>(1'000'000);
