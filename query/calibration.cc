@@ -413,9 +413,10 @@ Status Calibrator::MeasureMasked(double share, Calibration* calibration) {
     VDB_RETURN_IF_ERROR(SetMasks(share));
     VDB_RETURN_IF_ERROR(FindTruth(0, 1, kCommonK));
   }
-  float bound = 0;
-  for (CalibrationStep& step : calibration->steps) {
-    if (enough && bound < kSaturated) {
+  float bound = 0;  // every second step is enough
+  for (size_t i = 0; i < calibration->steps.size(); ++i) {
+    CalibrationStep& step = calibration->steps[i];
+    if (enough && bound < kSaturated && i % 2 == 1) {
       VDB_ASSIGN_OR_RETURN(const float measured, MeasureAt(step.effort, kCommonK));
       bound = std::max(bound, measured);
     }
