@@ -7,6 +7,15 @@
 namespace vdb::tools {
 namespace {
 
+FieldIndexKind KindOf(const FieldIndexArgs& args) {
+  return args.text ? FieldIndexKind::kText : FieldIndexKind::kOrdered;
+}
+
+std::string Named(const FieldIndexArgs& args) {
+  return std::string(args.text ? "text" : "field") + " index " + Printable(args.field) + " of " +
+         Printable(args.collection);
+}
+
 const char* KindName(FieldIndexKind kind) {
   return kind == FieldIndexKind::kText ? "text" : "ordered";
 }
@@ -21,7 +30,8 @@ StatusOr<Filter> ParseFilter(const std::string& text) {
 std::string Json(const FieldIndexArgs& args, const FieldIndexReport& report) {
   JsonOut out;
   out.BeginObject().Key("done").String("added").Key("collection").String(args.collection);
-  out.Key("field").String(args.field).Key("documents").Uint(report.document_count);
+  out.Key("field").String(args.field).Key("kind").String(KindName(KindOf(args)));
+  out.Key("documents").Uint(report.document_count);
   out.Key("entries").Uint(report.entry_count).Key("build_ms").Double(report.build_ms);
   return out.EndObject().text() + "\n";
 }
@@ -36,16 +46,16 @@ StatusOr<int> RunFieldIndexAdd(const FieldIndexArgs& args) {
   StatusOr<FieldIndexReport> report = FieldIndexReport();
   {
     ProgressLine line(/*unit_bytes=*/false);
-    report = collection->AddFieldIndex({.field = args.field, .progress = line.Callback()});
+    report = collection->AddFieldIndex(
+        {.field = args.field, .kind = KindOf(args), .progress = line.Callback()});
   }
   const Status closed = db->Close();
   if (!report.ok()) return report.status();
   if (!closed.ok()) return closed;
   Print(args.json ? Json(args, *report)
-                  : "added the field index " + Printable(args.field) + " of " +
-                        Printable(args.collection) + ": " +
-                        std::to_string(report->entry_count) + " entries of " +
-                        std::to_string(report->document_count) + " documents\n");
+                  : "added the " + Named(args) + ": " + std::to_string(report->entry_count) +
+                        " entries of " + std::to_string(report->document_count) +
+                        " documents\n");
   return kDone;
 }
 
@@ -54,18 +64,18 @@ StatusOr<int> RunFieldIndexDrop(const FieldIndexArgs& args) {
   if (!db.ok()) return db.status();
   auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();
-  const Status dropped = collection->DropFieldIndex(args.field);
+  const Status dropped = collection->DropFieldIndex(args.field, KindOf(args));
   const Status closed = db->Close();
   if (!dropped.ok()) return dropped;
   if (!closed.ok()) return closed;
   if (!args.json) {
-    Print("dropped the field index " + Printable(args.field) + " of " +
-          Printable(args.collection) + "; its filters read all documents again\n");
+    Print("dropped the " + Named(args) +
+          (args.text ? "\n" : "; its filters read all documents again\n"));
     return kDone;
   }
   JsonOut out;
   out.BeginObject().Key("done").String("dropped").Key("collection").String(args.collection);
-  out.Key("field").String(args.field).EndObject();
+  out.Key("field").String(args.field).Key("kind").String(KindName(KindOf(args))).EndObject();
   Print(out.text() + "\n");
   return kDone;
 }

@@ -65,6 +65,7 @@ StatusOr<int> RunCount(const CountArgs& args);
 struct FieldIndexArgs : CommonArgs {
   std::string collection;
   std::string field;
+  bool text = false;
 };
 StatusOr<int> RunFieldIndexAdd(const FieldIndexArgs& args);
 StatusOr<int> RunFieldIndexDrop(const FieldIndexArgs& args);

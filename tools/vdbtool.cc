@@ -253,6 +253,8 @@ void AddFieldIndex(CLI::App* parent, Run* run) {
     command.Collection();
     command.app->add_option("FIELD", command.args->field, "Path of the field, e.g. author.name")
         ->required();
+    command.app->add_flag("--text", command.args->text,
+                          "A text index, for searches by words; FIELD may also be $body");
   };
   Command<FieldIndexArgs> add(index, "add", "Add an index, or go on with one that was cut short",
                               run, RunFieldIndexAdd);
@@ -260,7 +262,7 @@ void AddFieldIndex(CLI::App* parent, Run* run) {
   add.app->footer(
       "With an index, filters on the field read its entries instead of all documents. It has\n"
       "the values of all types in order, the elements of arrays each, and every write keeps it\n"
-      "up.\n");
+      "up. A field can have an index of each kind.\n");
   Command<FieldIndexArgs> drop(index, "drop", "Drop an index; the documents stay", run,
                                RunFieldIndexDrop);
   add_field(drop);

@@ -1,4 +1,4 @@
-// Power cuts at every operation while a field index is added (with writes in the middle of its
+// Power cuts at every operation while a field index of either kind is added (with writes in the middle of its
 // build), kept up, dropped, added again and reopened. Whatever the cut left, the documents are
 // those of a prefix of the steps, counts by the index are those of the documents, verify finds
 // every entry exactly right, and more writes go (CheckRecovery).
@@ -13,7 +13,10 @@ namespace {
 
 class FieldIndexRun {
  public:
-  FieldIndexRun() { states_.emplace_back(); }
+  explicit FieldIndexRun(FieldIndexKind kind)
+      : kind_(kind), field_(kind == FieldIndexKind::kText ? "$body" : "n") {
+    states_.emplace_back();
+  }
 
   // One numbered step, as in Workload.
   void Write(Collection& collection, std::vector<Change> changes) {
@@ -39,19 +42,21 @@ class FieldIndexRun {
     metadata.document.metadata = R"({"n":)" + std::to_string(n * 1000) + "}";
     Change vector = {Change::Kind::kSetVector, key(7 * n + 1), {}};
     vector.document.vectors[kL2Column] = {1, float(n), 3};
-    Write(collection, {{Change::Kind::kPut, key(7 * n), MakeDocument(n, 10)},
-                       {Change::Kind::kPut, key(7 * n + 1), MakeDocument(n + 50, 10)},
+    Write(collection, {{Change::Kind::kPut, key(7 * n), MakeDocument(n, kBodyBytes)},
+                       {Change::Kind::kPut, key(7 * n + 1), MakeDocument(n + 50, kBodyBytes)},
                        metadata});
     Write(collection, {vector, {Change::Kind::kDelete, key(5 * n + 3), {}}});
   }
 
   void Add(Collection& collection) {
     fs_.Mark("build");
-    const auto added = collection.AddFieldIndex({.field = "n", .progress = [&](const Progress&) {
+    const auto progress = [&](const Progress&) {
       WriteSome(collection);
       fs_.Mark("chunk");
       return true;
-    }});
+    };
+    const auto added =
+        collection.AddFieldIndex({.field = field_, .kind = kind_, .progress = progress});
     ASSERT_TRUE(added.ok()) << added.status().ToString();
     fs_.Mark("ready");
   }
@@ -64,13 +69,13 @@ class FieldIndexRun {
     auto collection = *database->OpenCollection(kCollection);
     std::vector<Change> changes;
     for (uint64_t i = 0; i < 30; ++i) {
-      changes.push_back({Change::Kind::kPut, "k" + std::to_string(i), MakeDocument(i, 10)});
+      changes.push_back({Change::Kind::kPut, "k" + std::to_string(i), MakeDocument(i, kBodyBytes)});
     }
     Write(collection, std::move(changes));
     first_ = fs_.size();
     Add(collection);
     WriteSome(collection);
-    const Status dropped = collection.DropFieldIndex("n");
+    const Status dropped = collection.DropFieldIndex(field_, kind_);
     ASSERT_TRUE(dropped.ok()) << dropped.ToString();
     WriteSome(collection);
     Add(collection);
@@ -87,6 +92,10 @@ class FieldIndexRun {
   Log log() { return fs_.log(); }
 
  private:
+  static constexpr size_t kBodyBytes = 24;  // random: a few letters among them
+
+  const FieldIndexKind kind_;
+  const std::string field_;
   ScratchDir root_;
   RecordingFileSystem fs_{root_.path()};
   std::vector<Model> states_;
@@ -94,8 +103,16 @@ class FieldIndexRun {
   size_t first_ = 0;
 };
 
-TEST(FieldIndexPowerCutTest, AtEveryOperation) {
-  FieldIndexRun run;
+class FieldIndexPowerCutTest : public ::testing::TestWithParam<FieldIndexKind> {};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, FieldIndexPowerCutTest,
+                         ::testing::Values(FieldIndexKind::kOrdered, FieldIndexKind::kText),
+                         [](const auto& kind) {
+                           return kind.param == FieldIndexKind::kText ? "Text" : "Ordered";
+                         });
+
+TEST_P(FieldIndexPowerCutTest, AtEveryOperation) {
+  FieldIndexRun run(GetParam());
   run.Run();
   ASSERT_FALSE(HasFatalFailure());
   const Log log = run.log();
@@ -112,8 +129,8 @@ TEST(FieldIndexPowerCutTest, AtEveryOperation) {
 }
 
 // The cuts must notice entries that were not synced before the index is published as ready.
-TEST(FieldIndexPowerCutTest, CutsNoticeAMissingSync) {
-  FieldIndexRun run;
+TEST_P(FieldIndexPowerCutTest, CutsNoticeAMissingSync) {
+  FieldIndexRun run(GetParam());
   run.Run();
   ASSERT_FALSE(HasFatalFailure());
   Log mutated;

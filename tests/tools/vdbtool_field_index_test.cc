@@ -49,6 +49,27 @@ TEST_F(FieldIndexToolTest, AddListDrop) {
   EXPECT_EQ(Count("year >= 2040"), "10");
 }
 
+TEST_F(FieldIndexToolTest, TextIndexes) {
+  const std::string added = Ok({"field-index", "add", db(), "c", "tag", "--text", "--json"});
+  EXPECT_TRUE(IsJsonLines(added));
+  EXPECT_EQ(Field(added, "documents"), "50");
+  EXPECT_EQ(Field(added, "entries"), "50");
+  EXPECT_NE(Ok({"field-index", "add", db(), "c", "$body", "--text"})
+                .find("added the text index $body of c: 0 entries of 50 documents"),
+            std::string::npos);
+  Ok({"field-index", "add", db(), "c", "tag"});  // one of each kind
+  const std::string list = Ok({"field-index", "list", db(), "c"});
+  EXPECT_NE(list.find("text"), std::string::npos);
+  EXPECT_NE(list.find("ordered"), std::string::npos);
+  Ok({"verify", db()});
+  Fails({"field-index", "add", db(), "c", "tag", "--text"}, {"tag", "there already"});
+  Fails({"field-index", "add", db(), "c", "$key", "--text"}, {"$key", "$body"});
+  Ok({"field-index", "drop", db(), "c", "tag", "--text"});
+  Fails({"field-index", "drop", db(), "c", "tag", "--text"}, {"no field index 'tag'"});
+  EXPECT_EQ(Count("tag = \"t3\""), "10");
+  Ok({"verify", db()});
+}
+
 TEST_F(FieldIndexToolTest, CountsAll) {
   EXPECT_EQ(Ok({"count", db(), "c"}), "50\n");
   EXPECT_EQ(Count(""), "50");
