@@ -6,6 +6,7 @@
 #include "engine/filter_run.h"
 #include "engine/iterator_impl.h"
 #include "engine/no_throw.h"
+#include "engine/query_run.h"
 #include "format/status_macros.h"
 
 namespace vdb {
@@ -163,6 +164,13 @@ StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOption
   return NoThrow([&]() -> StatusOr<SearchResult> {
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     return impl_->Search(*look.view, *look.collection, queries, options);
+  });
+}
+
+StatusOr<QueryResult> Collection::Query(const QueryRequest& request) const {
+  return NoThrow([&]() -> StatusOr<QueryResult> {
+    VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(request.snapshot), id_, name_));
+    return engine::RunQuery(*impl_, *look.view, *look.collection, request);
   });
 }
 

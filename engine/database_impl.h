@@ -100,6 +100,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   storage::FileSystem& fs() const { return *options_.fs; }
   const std::string& path() const { return path_; }
+  const query::Clock& clock() const { return options_.clock; }  // empty: the system's
   bool read_only() const { return options_.user.read_only; }
   void Log(LogLevel level, const std::string& line) const;
 

@@ -18,6 +18,7 @@
 #include "vdb/filter.h"
 #include "vdb/iterator.h"
 #include "vdb/options.h"
+#include "vdb/query.h"
 #include "vdb/search.h"
 #include "vdb/status.h"
 #include "vdb/write_batch.h"
@@ -169,6 +170,10 @@ class Collection {
   /// eighth of their bytes; else a few hundred to a few thousand codes, and the float32 rows that
   /// were not indexed yet.
   StatusOr<SearchResult> Search(MatrixView queries, const SearchOptions& options = {}) const;
+
+  /// Everything else a query can ask (vdb/query.h, docs/queries.md): several vectors and columns,
+  /// words, lists in the order of a field, pages, groups, diversity, parts of documents.
+  StatusOr<QueryResult> Query(const QueryRequest& request) const;
 
   // --- the vector index: inverted lists and quantized codes (docs/architecture.md, Index) ---
 

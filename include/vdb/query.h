@@ -49,18 +49,26 @@ struct TextClause {
 };
 
 /// How the hits of several clauses become one list. A document must be among the candidates of at
-/// least one clause.
+/// least one clause. Ties by key. If the page is not full with the first candidates while a clause
+/// has more, rounds with twice as many follow; what is new in one comes after what was there, by
+/// the scores it has then. So a list has min(limit, documents that any clause can find) hits, and
+/// its pages (by cursor) fit together.
 enum class Fusion : uint8_t {
   kReciprocalRank,  ///< sum of weight / (60 + rank), rank from 1 (Cormack et al. 2009)
   kWeightedScore,   ///< sum of weight * score; of a clause that did not find it: its lowest score
 };
 
+/// By type (null, booleans, numbers, strings, others), then by value; strings bytewise by their
+/// first 1,000 bytes. A document with an array stands at its least element; descending: greatest.
 struct OrderBy {
   std::string field = {};  ///< empty: by key; an ordered field index makes it cheap
   bool descending = false; ///< documents without the field come last either way; ties by key
 };
 
-/// Best hits of each value of a field. Documents without the field are a group each.
+/// Best hits of each value of a field, groups by their best hit. Equal numbers are one value; an
+/// array or object is a value as a whole. Documents without the field are a group each. Candidates
+/// are widened until the groups of the page are full or there are no more: expensive where groups
+/// have fewer documents than `size`.
 struct GroupBy {
   std::string field = {};  ///< empty: no groups
   size_t size = 1;         ///< hits kept per group
@@ -69,7 +77,9 @@ struct GroupBy {
 /// Which parts of the documents to return; the key always.
 struct Projection {
   bool metadata = true;
-  std::vector<std::string> fields = {};  ///< of the metadata, by path; empty: all
+  /// Of the metadata, by path (whatever `metadata` is); empty: all. Objects around a field come with
+  /// it; a path into an array of objects gives an array of what each of them has of it.
+  std::vector<std::string> fields = {};
   bool body = false;
   bool vectors = false;
 };
@@ -91,19 +101,25 @@ struct QueryRequest {
   double min_score = -std::numeric_limits<double>::infinity();
 
   size_t limit = 10;        ///< hits; with groups: groups
-  size_t offset = 0;        ///< hits (groups) left out at the front
-  std::string cursor = {};  ///< QueryResult::cursor of the page before, of the same request
+  size_t offset = 0;        ///< hits (groups) left out at the front; nothing with a cursor
+  /// QueryResult::cursor of the page before, of the same request: only limit, offset, projection,
+  /// limits, explain, thread_count and snapshot may differ. Else kInvalidArgument.
+  std::string cursor = {};
   OrderBy order_by = {};    ///< without vectors and text
   GroupBy group_by = {};
   /// Maximal marginal relevance (Carbonell, Goldstein 1998): 1: none; towards 0 hits differ more
-  /// from each other. By the first vector clause's column.
+  /// from each other. The next hit is the candidate with the greatest lambda * r - (1 - lambda) * s:
+  /// r its score scaled to 0..1 over the candidates, s its greatest cosine to a hit before it in the
+  /// first vector clause's column (0 for the first, and without a vector there). Ties by score.
   double diversity_lambda = 1;
 
   Projection projection = {};
   QueryLimits limits = {};
   bool explain = false;
   uint32_t thread_count = 0;
-  const Snapshot* snapshot = nullptr;  ///< pages of one snapshot are consistent with each other
+  /// Pages of one snapshot are exactly the whole list. Without one, a list's pages still neither
+  /// repeat nor miss a document that did not change.
+  const Snapshot* snapshot = nullptr;
 };
 
 struct QueryHit {
@@ -114,7 +130,8 @@ struct QueryHit {
 };
 
 struct QueryExplain {
-  std::string plan;    ///< "key order", "index order of F", "sort by F", "vector", "text", "fusion"
+  /// "key order", "index order of F", "sort by F", "sort by key", "vector", "text", "fusion"
+  std::string plan;
   std::string reason;
   FilterExplain filter;
   std::vector<SearchExplain> vectors;  ///< one per vector clause
@@ -128,7 +145,8 @@ struct QueryResult {
   std::vector<QueryHit> hits;
   bool exact = false;                      ///< no clause approximated, and no limit stopped it
   StopReason stopped = StopReason::kNone;
-  /// For the next page; empty: there is none. Opaque, ASCII; a later call may be in another process.
+  /// For the next page; empty: there is none, or a limit stopped what cannot go on (rankings and
+  /// sorts; walks in order can). Opaque, ASCII; a later call may be in another process.
   std::string cursor;
   std::optional<QueryExplain> explain;
   uint64_t batch_number = 0;

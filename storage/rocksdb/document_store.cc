@@ -163,7 +163,7 @@ class StoreSnapshot {
 struct StoreCursor::Impl {
   std::string first;
   std::string past;  // empty: no end
-  rocksdb::Slice past_slice;
+  rocksdb::Slice first_slice, past_slice;
   std::string directory;
   std::unique_ptr<rocksdb::Iterator> it;
 };
@@ -171,8 +171,15 @@ StoreCursor::StoreCursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StoreCursor::~StoreCursor() = default;
 bool StoreCursor::Valid() const { return impl_->it->Valid(); }
 void StoreCursor::Next() { impl_->it->Next(); }
+void StoreCursor::Prev() { impl_->it->Prev(); }
+void StoreCursor::SeekToLast() { impl_->it->SeekToLast(); }
 void StoreCursor::Seek(std::string_view key) {
   impl_->it->Seek(ToSlice(key < impl_->first ? std::string_view(impl_->first) : key));
+}
+void StoreCursor::SeekBefore(std::string_view key) {
+  if (!impl_->past.empty() && key >= impl_->past) return SeekToLast();
+  impl_->it->SeekForPrev(ToSlice(key));
+  if (Valid() && this->key() == key) Prev();
 }
 std::string_view StoreCursor::key() const { return FromSlice(impl_->it->key()); }
 std::string_view StoreCursor::value() const { return FromSlice(impl_->it->value()); }
@@ -242,10 +249,12 @@ StatusOr<std::unique_ptr<StoreCursor>> DocumentStore::NewCursor(
   auto cursor = std::make_unique<StoreCursor::Impl>();
   cursor->first = first;
   cursor->past = past;
+  cursor->first_slice = cursor->first;
   cursor->past_slice = cursor->past;
   cursor->directory = impl_->options.directory;
   rocksdb::ReadOptions options;
   if (snapshot != nullptr) options.snapshot = snapshot->get();
+  if (!cursor->first.empty()) options.iterate_lower_bound = &cursor->first_slice;
   if (!cursor->past.empty()) options.iterate_upper_bound = &cursor->past_slice;
   cursor->it.reset(impl_->db->NewIterator(options));
   cursor->it->Seek(ToSlice(cursor->first));

@@ -40,13 +40,17 @@ class StoreBatch {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Walks the keys of one range in ascending order.
+/// Walks the keys of one range, in either direction.
 class StoreCursor {
  public:
   ~StoreCursor();
   bool Valid() const;
   void Next();
+  void Prev();  ///< not Valid() before the first key of the range
   void Seek(std::string_view key);
+  /// At the last key below `key`, which may lie outside the range.
+  void SeekBefore(std::string_view key);
+  void SeekToLast();
   std::string_view key() const;
   std::string_view value() const;
   Status status() const;

@@ -1,0 +1,143 @@
+#include "engine/query_fusion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+namespace vdb::engine {
+namespace {
+
+constexpr double kRankOffset = 60;
+constexpr double kNotFound = std::numeric_limits<double>::quiet_NaN();
+
+double RankScore(const ClauseHits& clause, size_t rank_from_0) {
+  return clause.weight / (kRankOffset + static_cast<double>(rank_from_0) + 1);
+}
+
+double LowestScore(const ClauseHits& clause) {
+  return clause.hits.empty() ? 0 : clause.weight * clause.hits.back().score;
+}
+
+// In single steps of double, so that sums of equal terms are equal.
+double Dot(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  }
+  return sum;
+}
+
+void Normalize(std::vector<float>* vector) {
+  const double norm = std::sqrt(Dot(*vector, *vector));
+  if (!(norm > 0)) return vector->clear();
+  for (float& value : *vector) value = static_cast<float>(static_cast<double>(value) / norm);
+}
+
+}  // namespace
+
+std::vector<Candidate> Fuse(Fusion fusion, std::span<const ClauseHits> clauses) {
+  std::vector<Candidate> candidates;
+  std::unordered_map<std::string_view, size_t> places;
+  for (size_t c = 0; c < clauses.size(); ++c) {
+    for (size_t rank = 0; rank < clauses[c].hits.size(); ++rank) {
+      const Hit& hit = clauses[c].hits[rank];
+      const auto [place, is_new] = places.try_emplace(hit.key, candidates.size());
+      if (is_new) {
+        candidates.push_back({hit.key, 0, std::vector<double>(clauses.size(), kNotFound)});
+      }
+      Candidate& candidate = candidates[place->second];
+      candidate.clause_scores[c] = hit.score;
+      if (clauses.size() == 1) {
+        candidate.score = hit.score;
+      } else if (fusion == Fusion::kReciprocalRank) {
+        candidate.score += RankScore(clauses[c], rank);
+      }
+    }
+  }
+  if (clauses.size() == 1) return candidates;
+  if (fusion == Fusion::kWeightedScore) {
+    for (Candidate& candidate : candidates) {
+      for (size_t c = 0; c < clauses.size(); ++c) {
+        const double score = candidate.clause_scores[c];
+        candidate.score +=
+            std::isnan(score) ? LowestScore(clauses[c]) : clauses[c].weight * score;
+      }
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.key < b.key;
+  });
+  return candidates;
+}
+
+bool MoreMayReach(Fusion fusion, std::span<const ClauseHits> clauses,
+                  std::span<const Candidate> candidates, double min_score) {
+  if (clauses.size() == 1) {
+    return clauses[0].hits.empty() || clauses[0].hits.back().score >= min_score;
+  }
+  // What each clause could still add to a document that it has not found.
+  std::vector<double> more(clauses.size());
+  double unseen = 0;
+  for (size_t c = 0; c < clauses.size(); ++c) {
+    if (fusion == Fusion::kWeightedScore) {
+      unseen += LowestScore(clauses[c]);  // also what it has been given already
+    } else if (!clauses[c].exhausted) {
+      unseen += more[c] = RankScore(clauses[c], clauses[c].hits.size());
+    }
+  }
+  if (unseen >= min_score) return true;
+  if (fusion == Fusion::kWeightedScore) return false;  // scores only sink with more hits
+  return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
+    double score = candidate.score;
+    if (score >= min_score) return false;
+    for (size_t c = 0; c < clauses.size(); ++c) {
+      if (std::isnan(candidate.clause_scores[c])) score += more[c];
+    }
+    return score >= min_score;
+  });
+}
+
+std::vector<size_t> Diversifier::Take(std::span<const Candidate> candidates,
+                                      std::vector<std::vector<float>> vectors, size_t count) {
+  const size_t all = candidates.size();
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Candidate& candidate : candidates) {
+    low = std::min(low, candidate.score);
+    high = std::max(high, candidate.score);
+  }
+  std::vector<double> relevance(all, 1), similarity(all, -2);  // -2: none yet
+  const auto meet = [&](size_t i, const std::vector<float>& other) {
+    const bool both = !vectors[i].empty() && vectors[i].size() == other.size();
+    similarity[i] = std::max(similarity[i], both ? Dot(vectors[i], other) : 0);
+  };
+  for (size_t i = 0; i < all; ++i) {
+    if (high > low) relevance[i] = (candidates[i].score - low) / (high - low);
+    Normalize(&vectors[i]);
+    for (const auto& other : taken_) meet(i, other);
+  }
+  std::vector<size_t> order;
+  std::vector<bool> is_taken(all);
+  while (order.size() < std::min(count, all)) {
+    size_t best = all;
+    double best_value = 0;
+    for (size_t i = 0; i < all; ++i) {
+      if (is_taken[i]) continue;
+      const double near = similarity[i] < -1.5 ? 0 : similarity[i];
+      const double value = lambda_ * relevance[i] - (1 - lambda_) * near;
+      if (best == all || value > best_value) {
+        best = i;
+        best_value = value;
+      }
+    }
+    is_taken[best] = true;
+    order.push_back(best);
+    taken_.push_back(vectors[best]);
+    for (size_t i = 0; i < all; ++i) {
+      if (!is_taken[i]) meet(i, taken_.back());
+    }
+  }
+  return order;
+}
+
+}  // namespace vdb::engine

@@ -1,0 +1,65 @@
+#include "engine/query_scope.h"
+
+#include "format/document_record.h"
+#include "format/status_macros.h"
+#include "vdb/json_text.h"
+
+namespace vdb::engine {
+namespace {
+
+constexpr uint64_t kDocumentsAfterStop = 1024;
+
+uint64_t BytesOf(const Document& document) {
+  uint64_t bytes = sizeof(QueryHit) + document.key.size() + document.metadata.size() +
+                   (document.body ? document.body->size() : 0);
+  for (const DocumentVector& vector : document.vectors) {
+    bytes += sizeof(vector) + (vector.stored.unit.size() + vector.values.size()) * sizeof(float);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+QueryLimits QueryScope::LimitsLeft() const {
+  QueryLimits limits = request.limits;
+  if (limits.deadline_ms == 0) return limits;
+  constexpr int64_t kMs = 1'000'000;
+  const int64_t used_ms = (clock() - began_ns) / kMs;
+  limits.deadline_ms = static_cast<uint32_t>(
+      std::max<int64_t>(int64_t{limits.deadline_ms} - std::max<int64_t>(used_ms, 0), 1));
+  return limits;
+}
+
+StatusOr<std::string> ReadRecord(QueryScope* scope, std::string_view key) {
+  VDB_ASSIGN_OR_RETURN(auto record,
+                       scope->view.store->Get(format::DocumentKey(scope->collection.id, key),
+                                              scope->view.snapshot.get()));
+  ++scope->explain.documents_read;
+  if (record) return std::move(*record);
+  std::string name;
+  AppendJsonString(&name, key.substr(0, 100));
+  return Status::Corruption("collection '" + scope->collection.name + "': an index names key " +
+                            name + ", and there is no such document; run `vdbtool verify`");
+}
+
+StatusOr<bool> AppendHit(QueryScope* scope, std::string_view key, std::string_view record,
+                         QueryHit hit, QueryResult* result) {
+  if (!scope->GoOn() && scope->documents_after_stop++ >= kDocumentsAfterStop) return false;
+  const Projection& projection = scope->request.projection;
+  VDB_ASSIGN_OR_RETURN(const auto decoded, format::DecodeDocument(record));
+  const bool metadata = projection.metadata || !projection.fields.empty();
+  VDB_ASSIGN_OR_RETURN(hit.document,
+                       scope->database.ReadDocument(
+                           scope->view, scope->collection, key, decoded,
+                           {metadata, projection.body, projection.vectors}));
+  if (metadata) scope->explain.metadata_bytes += decoded.metadata.size();
+  if (!projection.fields.empty()) {
+    VDB_ASSIGN_OR_RETURN(hit.document.metadata,
+                         ProjectMetadata(hit.document.metadata, scope->fields));
+  }
+  scope->budget->Reserve(BytesOf(hit.document));
+  result->hits.push_back(std::move(hit));
+  return true;
+}
+
+}  // namespace vdb::engine
