@@ -19,15 +19,19 @@ constexpr auto kPauseAfterFailure = std::chrono::seconds(60);
 
 void DatabaseImpl::WakeIndexer() {
   if (!options_.user.background_index || read_only()) return;
-  const std::lock_guard lock(indexer_mutex_);
-  if (indexer_stop_) return;
-  indexer_due_ = true;
-  try {
-    if (!indexer_.joinable()) indexer_ = std::thread([this] { IndexerLoop(); });
-  } catch (const std::system_error& error) {  // searches are slower, and right
-    Log(LogLevel::kWarning, std::string("no thread to build indexes: ") + error.what());
+  std::string failure;
+  {
+    const std::lock_guard lock(indexer_mutex_);
+    if (indexer_stop_) return;
+    indexer_due_ = true;
+    try {
+      if (!indexer_.joinable()) indexer_ = std::thread([this] { IndexerLoop(); });
+    } catch (const std::system_error& error) {  // searches are slower, and right
+      failure = error.what();
+    }
   }
   indexer_wake_.notify_all();
+  if (!failure.empty()) Log(LogLevel::kWarning, "no thread to build indexes: " + failure);
 }
 
 void DatabaseImpl::StopIndexer() {
@@ -56,9 +60,11 @@ void DatabaseImpl::IndexerLoop() {
     indexer_due_ = false;
     lock.unlock();
     const Status status = NoThrow([this] { return IndexDueColumns(); });
+    if (!status.ok() && status.code() != StatusCode::kCancelled) {
+      Log(LogLevel::kWarning, "background index: " + status.ToString());
+    }
     lock.lock();
     if (status.ok() || indexer_stop_) continue;
-    Log(LogLevel::kWarning, "background index: " + status.ToString());
     indexer_due_ = true;  // tried again
     indexer_wake_.wait_for(lock, kPauseAfterFailure, stopped);
   }

@@ -147,7 +147,12 @@ Status DatabaseImpl::ReserveIds(BuildPlan* plan) {
 StatusOr<IndexReport> DatabaseImpl::BuildIndex(uint32_t collection_id,
                                                const IndexOptions& options) {
   BuildPlan plan;
-  VDB_RETURN_IF_ERROR(BeginBuild(collection_id, options, &plan));
+  const Status begun = NoThrow([&] { return BeginBuild(collection_id, options, &plan); });
+  if (!begun.ok()) {
+    const std::lock_guard lock(commit_mutex_);
+    if (plan.ids.epoch != 0 && building_.epoch == plan.ids.epoch) building_ = {};
+    return begun;
+  }
   IndexBuilder builder({&fs(), SegmentsDir(), EpochsDir(), plan.column, plan.view, plan.ids.epoch,
                         plan.ids.first_segment, plan.ids.past_segment,
                         UsualCapacity(plan.column.dimension), &options});
