@@ -77,8 +77,8 @@ struct GroupBy {
 /// Which parts of the documents to return; the key always.
 struct Projection {
   bool metadata = true;
-  /// Of the metadata, by path (whatever `metadata` is); empty: all. Objects around a field come with
-  /// it; a path into an array of objects gives an array of what each of them has of it.
+  /// Of the metadata, by path (whatever `metadata` is); empty: all. Objects around a field come
+  /// with it; a path into an array of objects gives an array of what each of them has of it.
   std::vector<std::string> fields = {};
   bool body = false;
   bool vectors = false;
@@ -108,9 +108,9 @@ struct QueryRequest {
   OrderBy order_by = {};    ///< without vectors and text
   GroupBy group_by = {};
   /// Maximal marginal relevance (Carbonell, Goldstein 1998): 1: none; towards 0 hits differ more
-  /// from each other. The next hit is the candidate with the greatest lambda * r - (1 - lambda) * s:
-  /// r its score scaled to 0..1 over the candidates, s its greatest cosine to a hit before it in the
-  /// first vector clause's column (0 for the first, and without a vector there). Ties by score.
+  /// from each other. The next hit is the candidate with the greatest lambda * r - (1 - lambda) s:
+  /// r its score scaled to 0..1 over the candidates, s its greatest cosine to a hit before it in
+  /// the first vector clause's column (0 for the first, and without a vector there). Ties by score.
   double diversity_lambda = 1;
 
   Projection projection = {};
