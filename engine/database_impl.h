@@ -214,7 +214,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
   Status BuildFieldChunk(FieldBuild* build);
   Status BuildText(const format::CollectionEntry& one, std::string_view key,
                    const format::DocumentRecord& record, TextChanges* changes,
-                   storage::StoreBatch* batch, FieldBuild* build);
+                   FieldBuild* build);
   Status PublishFieldReady(uint32_t collection_id, uint32_t index_id);
   Status WriteWithState(storage::StoreBatch* batch);
 

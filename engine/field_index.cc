@@ -159,13 +159,13 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
   build->text_bytes = 0;
   const size_t documents_max = options_.field_chunk_documents;
   for (size_t i = 0; cursor->Valid() && i < documents_max && batch.bytes().size() < kChunkBytes &&
-                     build->text_bytes < kChunkBytes;
+                     changes.size_bytes() < kChunkBytes && build->text_bytes < kChunkBytes;
        ++i, cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
     VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));
     VDB_ASSIGN_OR_RETURN(const FieldEntryLists entries, FieldEntriesOf(one, key, record));
     PutFieldEntries(one, key, entries, record.docno, nullptr, 0, &batch);
-    if (text) VDB_RETURN_IF_ERROR(BuildText(one, key, record, &changes, &batch, build));
+    if (text) VDB_RETURN_IF_ERROR(BuildText(one, key, record, &changes, build));
     build->documents += 1;
     build->entries += entries.front().size();
     build->next.assign(cursor->key()).push_back('\0');
@@ -178,7 +178,7 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
 
 Status DatabaseImpl::BuildText(const format::CollectionEntry& one, std::string_view key,
                                const format::DocumentRecord& record, TextChanges* changes,
-                               storage::StoreBatch* batch, FieldBuild* build) {
+                               FieldBuild* build) {
   TextSource source = {record.docno, record.metadata, {}};
   std::optional<std::string> body;
   if (record.has_body && HasBodyIndex(one)) {
@@ -187,7 +187,7 @@ Status DatabaseImpl::BuildText(const format::CollectionEntry& one, std::string_v
   }
   build->text_bytes += source.metadata.size() + source.body.size();
   VDB_ASSIGN_OR_RETURN(const uint64_t postings,
-                       changes->Build(one.field_indexes.front(), key, source, batch));
+                       changes->Build(one.field_indexes.front(), key, source));
   build->entries += postings;
   return Status::Ok();
 }

@@ -250,8 +250,7 @@ std::map<uint32_t, std::map<uint32_t, int64_t>> Round::CountChanges() const {
 
 // The stored body is read only if its words move to another docno, or go.
 Status Round::EmitText(const format::CollectionEntry& collection, std::string_view store_key,
-                       const Document& document, TextChanges* text,
-                       storage::StoreBatch* batch) const {
+                       const Document& document, TextChanges* text) const {
   const StoredFields* stored = document.stored_fields.get();
   TextSource before, now;
   if (stored != nullptr) before = {stored->docno, stored->metadata, {}};
@@ -266,7 +265,7 @@ Status Round::EmitText(const format::CollectionEntry& collection, std::string_vi
   }
   if (document.body_change == BodyChange::kKeep) now.body = before.body;
   return text->Change(collection, UserKey(store_key), stored == nullptr ? nullptr : &before,
-                      document.exists ? &now : nullptr, batch);
+                      document.exists ? &now : nullptr);
 }
 
 // Only what differs is written: an entry that keeps its value goes again if its docno changed.
@@ -289,7 +288,7 @@ Status Round::EmitFields(std::string_view store_key, const Document& document, T
                   stored == nullptr ? nullptr : &stored->entries,
                   stored == nullptr ? 0 : stored->docno, batch);
   if (!HasTextIndex(*collection)) return Status::Ok();
-  return EmitText(*collection, store_key, document, text, batch);
+  return EmitText(*collection, store_key, document, text);
 }
 
 Status Round::EmitDocuments(storage::StoreBatch* batch) const {

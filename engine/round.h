@@ -84,7 +84,7 @@ class Round {
   Status EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
                     storage::StoreBatch* batch) const;
   Status EmitText(const format::CollectionEntry& collection, std::string_view store_key,
-                  const Document& document, TextChanges* text, storage::StoreBatch* batch) const;
+                  const Document& document, TextChanges* text) const;
   void Retire(Document* document);
   void AddVector(std::string_view key, const PreparedVector& vector, Document* document);
 

@@ -32,31 +32,6 @@ StatusOr<format::TextTerms> Count(const Texts& texts) {
   return counter.Take();
 }
 
-std::string Value(const format::TextTerms& terms, const format::TextTerm& term,
-                  std::string_view key) {
-  return format::PostingValue(term.frequency, terms.length, key);
-}
-
-// Both ascend by term. Every value has the length: if that differs all of them are written.
-void PutDifference(uint32_t index_id, std::string_view key, const format::TextTerms& before,
-                   const format::TextTerms& now, uint64_t docno, storage::StoreBatch* batch) {
-  auto old = before.terms.begin();
-  const auto remove_below = [&](const std::string* term) {
-    for (; old != before.terms.end() && (term == nullptr || old->term < *term); ++old) {
-      batch->Delete(format::PostingKey(index_id, old->term, docno));
-    }
-  };
-  for (const format::TextTerm& term : now.terms) {
-    remove_below(&term.term);
-    const bool found = old != before.terms.end() && old->term == term.term;
-    const bool same = found && old->frequency == term.frequency && before.length == now.length;
-    if (found) ++old;
-    if (same) continue;
-    batch->Put(format::PostingKey(index_id, term.term, docno), Value(now, term, key));
-  }
-  remove_below(nullptr);
-}
-
 bool IsText(const format::FieldIndexEntry& index) { return index.kind == FieldIndexKind::kText; }
 
 // A damaged statistic is never a reason to refuse writes: verify finds it.
@@ -82,6 +57,33 @@ StatusOr<format::TextTerms> TextTermsOf(const format::FieldIndexEntry& index,
   return Count(texts);
 }
 
+void TextChanges::Add(std::string key, std::string value) {
+  size_bytes_ += key.size() + value.size();
+  postings_.push_back({std::move(key), std::move(value)});
+}
+
+// Both ascend by term. Every value has the length: if that differs all of them are written.
+void TextChanges::AddDifference(uint32_t index_id, std::string_view key,
+                                const format::TextTerms& before, const format::TextTerms& now,
+                                uint64_t docno) {
+  auto old = before.terms.begin();
+  const auto remove_below = [&](const std::string* term) {
+    for (; old != before.terms.end() && (term == nullptr || old->term < *term); ++old) {
+      Add(format::PostingKey(index_id, old->term, docno), {});
+    }
+  };
+  for (const format::TextTerm& term : now.terms) {
+    remove_below(&term.term);
+    const bool found = old != before.terms.end() && old->term == term.term;
+    const bool same = found && old->frequency == term.frequency && before.length == now.length;
+    if (found) ++old;
+    if (same) continue;
+    Add(format::PostingKey(index_id, term.term, docno),
+        format::PostingValue(term.frequency, now.length, key));
+  }
+  remove_below(nullptr);
+}
+
 StatusOr<bool> TextChanges::Holds(const format::FieldIndexEntry& index,
                                   const format::TextTerms& terms, uint64_t docno) const {
   if (terms.empty()) return false;
@@ -93,18 +95,16 @@ StatusOr<bool> TextChanges::Holds(const format::FieldIndexEntry& index,
 }
 
 Status TextChanges::Change(const format::CollectionEntry& collection, std::string_view key,
-                           const TextSource* before, const TextSource* now,
-                           storage::StoreBatch* batch) {
+                           const TextSource* before, const TextSource* now) {
   for (const format::FieldIndexEntry& index : collection.field_indexes) {
     if (!IsText(index)) continue;
-    VDB_RETURN_IF_ERROR(ChangeIndex(index, key, before, now, batch));
+    VDB_RETURN_IF_ERROR(ChangeIndex(index, key, before, now));
   }
   return Status::Ok();
 }
 
 Status TextChanges::ChangeIndex(const format::FieldIndexEntry& index, std::string_view key,
-                                const TextSource* before, const TextSource* now,
-                                storage::StoreBatch* batch) {
+                                const TextSource* before, const TextSource* now) {
   const bool same_docno = before != nullptr && now != nullptr && before->docno == now->docno;
   if (same_docno && index.path.body) return Status::Ok();  // a new body takes a new docno
   VDB_ASSIGN_OR_RETURN(const Texts old_texts, TextsOf(index, before));
@@ -121,26 +121,35 @@ Status TextChanges::ChangeIndex(const format::FieldIndexEntry& index, std::strin
   sums.documents += int64_t{!new_terms.empty()} - int64_t{!old_terms.empty()};
   sums.tokens += static_cast<int64_t>(new_terms.length) - static_cast<int64_t>(old_terms.length);
   if (!same_docno && before != nullptr) {
-    PutDifference(index.id, key, old_terms, {}, before->docno, batch);
+    AddDifference(index.id, key, old_terms, {}, before->docno);
     old_terms = {};
   }
-  if (now != nullptr) PutDifference(index.id, key, old_terms, new_terms, now->docno, batch);
+  if (now != nullptr) AddDifference(index.id, key, old_terms, new_terms, now->docno);
   return Status::Ok();
 }
 
 StatusOr<uint64_t> TextChanges::Build(const format::FieldIndexEntry& index, std::string_view key,
-                                      const TextSource& now, storage::StoreBatch* batch) {
+                                      const TextSource& now) {
   VDB_ASSIGN_OR_RETURN(const format::TextTerms terms, TextTermsOf(index, now));
   if (terms.empty()) return uint64_t{0};
   VDB_ASSIGN_OR_RETURN(const bool held, Holds(index, terms, now.docno));
   if (held) return uint64_t{terms.terms.size()};
-  PutDifference(index.id, key, {}, terms, now.docno, batch);
+  AddDifference(index.id, key, {}, terms, now.docno);
   sums_[index.id].documents += 1;
   sums_[index.id].tokens += static_cast<int64_t>(terms.length);
   return uint64_t{terms.terms.size()};
 }
 
-Status TextChanges::Finish(storage::StoreBatch* batch) const {
+Status TextChanges::Finish(storage::StoreBatch* batch) {
+  std::sort(postings_.begin(), postings_.end(),
+            [](const Posting& a, const Posting& b) { return a.key < b.key; });
+  for (const Posting& posting : postings_) {
+    if (posting.value.empty()) {
+      batch->Delete(posting.key);
+    } else {
+      batch->Put(posting.key, posting.value);
+    }
+  }
   for (const auto& [id, sums] : sums_) {
     if (sums.documents == 0 && sums.tokens == 0) continue;
     const std::string key = format::TextStatisticsKey(id);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,19 +31,24 @@ StatusOr<format::TextTerms> TextTermsOf(const format::FieldIndexEntry& index,
 /// The changes that one store batch makes in text indexes; statistics of several documents add up.
 /// An index that is not ready may not have a stored document yet: the first of its postings tells,
 /// because a document's postings and its share of the statistics come and go in one batch.
+///
+/// Postings are gathered, and put in order by Finish: a build takes two thirds of the time that it
+/// takes in the order of documents.
 class TextChanges {
  public:
   explicit TextChanges(const storage::DocumentStore& store) : store_(store) {}
 
   /// Takes each text index of the collection from `before` to `now`; null: there is no document.
   Status Change(const format::CollectionEntry& collection, std::string_view key,
-                const TextSource* before, const TextSource* now, storage::StoreBatch* batch);
+                const TextSource* before, const TextSource* now);
   /// Puts a stored document into an index that is being built, unless it is there. Gives the
   /// number of its postings.
   StatusOr<uint64_t> Build(const format::FieldIndexEntry& index, std::string_view key,
-                           const TextSource& now, storage::StoreBatch* batch);
-  /// The statistics. Once, after the last change.
-  Status Finish(storage::StoreBatch* batch) const;
+                           const TextSource& now);
+  /// Bytes gathered.
+  size_t size_bytes() const { return size_bytes_; }
+  /// Postings and statistics. Once, after the last change.
+  Status Finish(storage::StoreBatch* batch);
 
  private:
   struct Sums {
@@ -50,14 +56,24 @@ class TextChanges {
     int64_t tokens = 0;
   };
 
+  // A posting to put or, without a value, to delete.
+  struct Posting {
+    std::string key;
+    std::string value;
+  };
+
   Status ChangeIndex(const format::FieldIndexEntry& index, std::string_view key,
-                     const TextSource* before, const TextSource* now,
-                     storage::StoreBatch* batch);
+                     const TextSource* before, const TextSource* now);
+  void AddDifference(uint32_t index_id, std::string_view key, const format::TextTerms& before,
+                     const format::TextTerms& now, uint64_t docno);
+  void Add(std::string key, std::string value);
   StatusOr<bool> Holds(const format::FieldIndexEntry& index, const format::TextTerms& terms,
                        uint64_t docno) const;
 
   const storage::DocumentStore& store_;
   std::map<uint32_t, Sums> sums_;  // by index id
+  std::vector<Posting> postings_;
+  size_t size_bytes_ = 0;
 };
 
 }  // namespace vdb::engine
