@@ -19,19 +19,12 @@ double LowestScore(const ClauseHits& clause) {
   return clause.hits.empty() ? 0 : clause.weight * clause.hits.back().score;
 }
 
-// In single steps of double, so that sums of equal terms are equal.
 double Dot(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   }
   return sum;
-}
-
-void Normalize(std::vector<float>* vector) {
-  const double norm = std::sqrt(Dot(*vector, *vector));
-  if (!(norm > 0)) return vector->clear();
-  for (float& value : *vector) value = static_cast<float>(static_cast<double>(value) / norm);
 }
 
 }  // namespace
@@ -107,14 +100,16 @@ std::vector<size_t> Diversifier::Take(std::span<const Candidate> candidates,
     high = std::max(high, candidate.score);
   }
   std::vector<double> relevance(all, 1), similarity(all, -2);  // -2: none yet
-  const auto meet = [&](size_t i, const std::vector<float>& other) {
-    const bool both = !vectors[i].empty() && vectors[i].size() == other.size();
-    similarity[i] = std::max(similarity[i], both ? Dot(vectors[i], other) : 0);
+  std::vector<double> norms(all);
+  const auto meet = [&](size_t i, const Taken& other) {
+    const double both = norms[i] * other.norm;
+    similarity[i] =
+        std::max(similarity[i], both > 0 ? Dot(vectors[i], other.vector) / both : 0);
   };
   for (size_t i = 0; i < all; ++i) {
     if (high > low) relevance[i] = (candidates[i].score - low) / (high - low);
-    Normalize(&vectors[i]);
-    for (const auto& other : taken_) meet(i, other);
+    norms[i] = std::sqrt(Dot(vectors[i], vectors[i]));
+    for (const Taken& other : taken_) meet(i, other);
   }
   std::vector<size_t> order;
   std::vector<bool> is_taken(all);
@@ -132,7 +127,7 @@ std::vector<size_t> Diversifier::Take(std::span<const Candidate> candidates,
     }
     is_taken[best] = true;
     order.push_back(best);
-    taken_.push_back(vectors[best]);
+    taken_.push_back({vectors[best], norms[best]});
     for (size_t i = 0; i < all; ++i) {
       if (!is_taken[i]) meet(i, taken_.back());
     }

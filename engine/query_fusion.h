@@ -38,13 +38,17 @@ class Diversifier {
  public:
   explicit Diversifier(double lambda) : lambda_(lambda) {}
 
-  /// `vectors`: one per candidate, of any length; empty: it has none.
+  /// `vectors`: one per candidate, of one dimension; empty: it has none.
   std::vector<size_t> Take(std::span<const Candidate> candidates,
                            std::vector<std::vector<float>> vectors, size_t count);
 
  private:
+  struct Taken {
+    std::vector<float> vector;
+    double norm = 0;
+  };
   const double lambda_;
-  std::vector<std::vector<float>> taken_;  // unit vectors
+  std::vector<Taken> taken_;
 };
 
 }  // namespace vdb::engine

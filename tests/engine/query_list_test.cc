@@ -16,7 +16,7 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kListsPerState = 60;
 #else
-constexpr int kListsPerState = 300;
+constexpr int kListsPerState = 150;
 #endif
 
 // A value as the order has it: types in order, then numbers or strings.
