@@ -1,7 +1,7 @@
-// Power cuts at every operation while a field index of either kind is added (with writes in the middle of its
-// build), kept up, dropped, added again and reopened. Whatever the cut left, the documents are
-// those of a prefix of the steps, counts by the index are those of the documents, verify finds
-// every entry exactly right, and more writes go (CheckRecovery).
+// Power cuts at every operation while a field index of either kind is added (with writes in the
+// middle of its build), kept up, dropped, added again and reopened. Whatever the cut left, the
+// documents are those of a prefix of the steps, counts by the index are those of the documents,
+// verify finds every entry exactly right, and more writes go (CheckRecovery).
 #include <gtest/gtest.h>
 
 #include <algorithm>
