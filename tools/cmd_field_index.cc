@@ -20,13 +20,6 @@ const char* KindName(FieldIndexKind kind) {
   return kind == FieldIndexKind::kText ? "text" : "ordered";
 }
 
-// A parse error names a column of the filter, so the filter is named, too.
-StatusOr<Filter> ParseFilter(const std::string& text) {
-  auto filter = Filter::Parse(text);
-  if (filter.ok()) return filter;
-  return Status(filter.status().code(), "--filter: " + filter.status().message());
-}
-
 std::string Json(const FieldIndexArgs& args, const FieldIndexReport& report) {
   JsonOut out;
   out.BeginObject().Key("done").String("added").Key("collection").String(args.collection);

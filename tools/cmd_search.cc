@@ -4,7 +4,7 @@
 
 #include "tools/commands.h"
 #include "tools/common.h"
-#include "tools/index_text.h"
+#include "tools/explain_text.h"
 #include "tools/json_out.h"
 #include "tools/queries.h"
 #include "vdb/database.h"
@@ -16,44 +16,9 @@ namespace {
 // pile up in memory.
 constexpr size_t kQueriesPerCall = 2048;
 
-std::string Micros(double microseconds) { return Format("%.0f us", microseconds); }
-
-void AddExplain(const SearchExplain& explain, JsonOut* out) {
-  out->Key("explain").BeginObject().Key("plan").String(explain.plan);
-  out->Key("reason").String(explain.reason).Key("lists").Uint(explain.list_count);
-  out->Key("lists_probed").Uint(explain.lists_probed);
-  out->Key("lists_skipped").Uint(explain.lists_skipped);
-  out->Key("codes_scanned").Uint(explain.codes_scanned);
-  out->Key("codes_refined").Uint(explain.codes_refined);
-  out->Key("rows_scanned").Uint(explain.rows_scanned);
-  out->Key("rows_reranked").Uint(explain.rows_reranked);
-  out->Key("bytes_touched").Uint(explain.bytes_touched);
-  out->Key("recall_target").Double(explain.recall_target);
-  out->Key("margin").Double(explain.margin).Key("bound_slack").Double(explain.bound_slack);
-  out->Key("prepare_us").Double(explain.prepare_us).Key("rank_us").Double(explain.rank_us);
-  out->Key("scan_us").Double(explain.scan_us).Key("rerank_us").Double(explain.rerank_us);
-  out->EndObject();
-}
-
-std::string ExplainText(const SearchExplain& explain) {
-  const auto count = [](uint64_t value) { return std::to_string(value); };
-  std::string text = "  explain\n    plan    " + explain.plan + ": " + explain.reason + "\n";
-  if (explain.recall_target > 0) {
-    text += Format("    goal    recall %g, margin %.3g, bound slack %.3g\n", explain.recall_target,
-                   explain.margin, explain.bound_slack);
-  }
-  if (explain.list_count > 0) {
-    text += "    lists   " + count(explain.lists_probed) + " probed and " +
-            count(explain.lists_skipped) + " skipped by margin, of " + count(explain.list_count) +
-            "\n    codes   " + count(explain.codes_scanned) + " scanned (1 bit), " +
-            count(explain.codes_refined) + " refined (4 bits)\n";
-  }
-  text += "    rows    " + count(explain.rows_scanned) + " scanned (float32), " +
-          count(explain.rows_reranked) + " scored exactly\n    bytes   " +
-          BytesText(explain.bytes_touched) + " touched\n    time    prepare " +
-          Micros(explain.prepare_us) + ", rank " + Micros(explain.rank_us) + ", scan " +
-          Micros(explain.scan_us) + ", rerank " + Micros(explain.rerank_us) + "\n";
-  return text;
+std::string StoppedText(StopReason stopped) {
+  if (stopped == StopReason::kNone) return "";
+  return ", incomplete: stopped by its limit (" + std::string(StopReasonName(stopped)) + ")";
 }
 
 // `explain` may be null.
@@ -65,6 +30,9 @@ void PrintJson(size_t query, const Answer& answer, const SearchExplain* explain)
     out.BeginObject().Key("key").String(hit.key).Key("score").Double(hit.score).EndObject();
   }
   out.EndArray();
+  if (answer.stopped != StopReason::kNone) {
+    out.Key("stopped").String(StopReasonName(answer.stopped));
+  }
   if (explain != nullptr) AddExplain(*explain, &out);
   out.EndObject();
   Print(out.text() + "\n");
@@ -73,7 +41,7 @@ void PrintJson(size_t query, const Answer& answer, const SearchExplain* explain)
 void PrintText(size_t query, const Answer& answer, const SearchExplain* explain) {
   std::string text = "query " + std::to_string(query) + ": " + std::to_string(answer.hits.size()) +
                      (answer.hits.size() == 1 ? " hit, " : " hits, ") +
-                     (answer.exact ? "exact" : "approximate") + "\n";
+                     (answer.exact ? "exact" : "approximate") + StoppedText(answer.stopped) + "\n";
   char figures[64];
   for (size_t i = 0; i < answer.hits.size(); ++i) {
     snprintf(figures, sizeof(figures), "%6zu  %10.6f  ", i + 1, answer.hits[i].score);
@@ -89,7 +57,7 @@ void LeaveOut(const std::string& key, size_t k, Answer* answer) {
   if (answer->hits.size() > k) answer->hits.resize(k);
 }
 
-SearchOptions OptionsOf(const SearchArgs& args) {
+SearchOptions OptionsOf(const SearchArgs& args, const Filter& filter) {
   SearchOptions options;
   options.k = std::min(args.k, kSearchKMax) + (args.like ? 1 : 0);
   if (args.recall) options.recall = *args.recall;
@@ -98,11 +66,15 @@ SearchOptions OptionsOf(const SearchArgs& args) {
   options.explain = args.explain;
   options.column = args.column;
   options.thread_count = args.threads;
+  options.filter = filter;
+  if (args.min_score) options.min_score = *args.min_score;
+  options.limits.deadline_ms = args.deadline_ms;
   return options;
 }
 
-Status SearchAll(const Collection& collection, const SearchArgs& args, const VectorFile& queries) {
-  const SearchOptions options = OptionsOf(args);
+Status SearchAll(const Collection& collection, const SearchArgs& args, const Filter& filter,
+                 const VectorFile& queries) {
+  const SearchOptions options = OptionsOf(args, filter);
   for (size_t begin = 0; begin < queries.row_count; begin += kQueriesPerCall) {
     const size_t count = std::min(kQueriesPerCall, queries.row_count - begin);
     const MatrixView part(queries.values.data() + begin * queries.dimension, count,
@@ -130,17 +102,115 @@ StatusOr<VectorFile> LikeVector(const Collection& collection, const SearchArgs& 
   return column.ok() ? VectorOf(collection, *args.like, column->info.name) : column.status();
 }
 
+// What goes beyond one vector a query.
+bool IsShaped(const SearchArgs& args) {
+  return args.text || !args.group_by.empty() || args.diversity;
+}
+
+QueryRequest RequestOf(const SearchArgs& args, const Filter& filter) {
+  QueryRequest request;
+  request.filter = filter;
+  request.limit = args.k;
+  if (args.recall) request.recall = *args.recall;
+  request.exact = args.exact;
+  request.nprobe = args.nprobe;
+  request.explain = args.explain;
+  request.thread_count = args.threads;
+  if (args.min_score) request.min_score = *args.min_score;
+  request.limits.deadline_ms = args.deadline_ms;
+  if (args.text) request.text = {.words = *args.text};
+  request.group_by = {.field = args.group_by, .size = args.group_size};
+  if (args.diversity) request.diversity_lambda = *args.diversity;
+  request.projection.metadata = false;
+  return request;
+}
+
+void PrintJson(size_t query, const QueryResult& result) {
+  JsonOut out;
+  out.BeginObject().Key("query").Uint(query).Key("count").Uint(result.hits.size());
+  out.Key("exact").Bool(result.exact).Key("hits").BeginArray();
+  for (const QueryHit& hit : result.hits) {
+    out.BeginObject().Key("key").String(hit.document.key).Key("score").Double(hit.score);
+    if (hit.clause_scores.size() > 1) {
+      out.Key("clause_scores").BeginArray();
+      for (const double score : hit.clause_scores) out.Double(score);
+      out.EndArray();
+    }
+    if (!hit.group.empty()) out.Key("group").Raw(hit.group);
+    out.EndObject();
+  }
+  out.EndArray();
+  if (result.stopped != StopReason::kNone) {
+    out.Key("stopped").String(StopReasonName(result.stopped));
+  }
+  if (result.explain) AddExplain(*result.explain, &out);
+  Print(out.EndObject().text() + "\n");
+}
+
+void PrintText(size_t query, const QueryResult& result) {
+  std::string text = "query " + std::to_string(query) + ": " +
+                     std::to_string(result.hits.size()) +
+                     (result.hits.size() == 1 ? " hit, " : " hits, ") +
+                     (result.exact ? "exact" : "approximate") + StoppedText(result.stopped) + "\n";
+  char figures[64];
+  for (size_t i = 0; i < result.hits.size(); ++i) {
+    const QueryHit& hit = result.hits[i];
+    snprintf(figures, sizeof(figures), "%6zu  %10.6f  ", i + 1, hit.score);
+    text += figures + Printable(hit.document.key) +
+            (hit.group.empty() ? "" : "  in " + hit.group) + "\n";
+  }
+  if (result.explain) text += ExplainText(*result.explain);
+  Print(text);
+}
+
+Status QueryAll(const Collection& collection, const SearchArgs& args, const Filter& filter) {
+  VectorFile queries;
+  if (args.queries_file) {
+    auto read = ReadQueries(*args.queries_file);
+    if (!read.ok()) return read.status();
+    queries = std::move(*read);
+  }
+  const size_t count = args.queries_file ? queries.row_count : 1;
+  for (size_t i = 0; i < count; ++i) {
+    QueryRequest request = RequestOf(args, filter);
+    if (args.queries_file || args.like) {
+      VectorExample example;
+      if (args.like) example.like = *args.like;
+      if (args.queries_file) {
+        example.values = {queries.values.data() + i * queries.dimension, queries.dimension};
+      }
+      request.vectors = {{.column = args.column, .examples = {example}}};
+    }
+    const auto result = collection.Query(request);
+    if (!result.ok()) return result.status();
+    args.json ? PrintJson(i, *result) : PrintText(i, *result);
+  }
+  return Status::Ok();
+}
+
+Status SearchVectors(const Collection& collection, const SearchArgs& args, const Filter& filter) {
+  const auto queries = args.like ? LikeVector(collection, args) : ReadQueries(*args.queries_file);
+  if (!queries.ok()) return queries.status();
+  return SearchAll(collection, args, filter, *queries);
+}
+
 }  // namespace
 
 StatusOr<int> RunSearch(const SearchArgs& args) {
   if (!IsOneGoal(args.recall.has_value(), args.nprobe > 0, args.exact)) return kUsage;
+  if (!args.like && !args.queries_file && !args.text) {
+    PrintError("expected one of --queries, --like and --text, found none");
+    return kUsage;
+  }
+  const auto filter = ParseFilter(args.filter);
+  if (!filter.ok()) return filter.status();
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();
-  const auto queries = args.like ? LikeVector(*collection, args) : ReadQueries(*args.queries_file);
-  if (!queries.ok()) return queries.status();
-  if (const Status done = SearchAll(*collection, args, *queries); !done.ok()) return done;
+  const Status done = IsShaped(args) ? QueryAll(*collection, args, *filter)
+                                     : SearchVectors(*collection, args, *filter);
+  if (!done.ok()) return done;
   if (const Status closed = db->Close(); !closed.ok()) return closed;
   return kDone;
 }

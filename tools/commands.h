@@ -98,8 +98,31 @@ struct SearchArgs : CommonArgs {
   std::optional<double> recall;
   uint32_t nprobe = 0;
   bool explain = false;
+  std::string filter;
+  std::optional<double> min_score;
+  uint32_t deadline_ms = 0;
+  std::optional<std::string> text;
+  std::string group_by;
+  size_t group_size = 1;
+  std::optional<double> diversity;
 };
 StatusOr<int> RunSearch(const SearchArgs& args);
+
+struct QueryArgs : CommonArgs {
+  std::string collection;
+  std::string filter;
+  std::string order_by;
+  bool descending = false;
+  size_t limit = 10;
+  size_t offset = 0;
+  std::string cursor;
+  std::vector<std::string> fields;
+  bool body = false;
+  bool vectors = false;
+  bool explain = false;
+  uint32_t deadline_ms = 0;
+};
+StatusOr<int> RunQuery(const QueryArgs& args);
 
 struct IndexArgs : CommonArgs {
   std::string collection;

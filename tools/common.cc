@@ -76,6 +76,14 @@ bool IsOneGoal(bool recall, bool nprobe, bool exact) {
   return false;
 }
 
+StatusOr<Filter> ParseFilter(const std::string& text) {
+  auto filter = Filter::Parse(text);
+  if (filter.ok()) return filter;
+  return Status(filter.status().code(), "--filter: " + filter.status().message());
+}
+
+void PrintNote(const std::string& text) { PrintToStderr(text); }
+
 void Print(std::string_view text) { fwrite(text.data(), 1, text.size(), stdout); }
 
 std::string Printable(std::string_view bytes) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "vdb/database.h"
+#include "vdb/filter.h"
 #include "vdb/options.h"
 #include "vdb/status.h"
 
@@ -31,6 +32,12 @@ void PrintError(std::string_view message);
 
 /// Whether at most one of the goals of a search was given; if not, says so on stderr.
 bool IsOneGoal(bool recall, bool nprobe, bool exact);
+
+/// A filter's text form. A parse error names a column of it, so the message names --filter, too.
+StatusOr<Filter> ParseFilter(const std::string& text);
+
+/// To stderr, as it is: what is said about an answer, and is no part of it.
+void PrintNote(const std::string& text);
 
 /// To stdout, as it is. main() finds out whether all of it could be written.
 void Print(std::string_view text);

@@ -121,6 +121,9 @@ void AddGoal(CLI::App* app, std::optional<double>* recall, uint32_t* nprobe) {
       ->check(CLI::PositiveNumber);
 }
 
+constexpr char kFilterHelp[] =
+    "Only documents that match, e.g. 'year >= 2020 and tag in (\"a\", \"b\")' (docs/filters.md)";
+
 void AddSearch(CLI::App* parent, Run* run) {
   Command<SearchArgs> command(parent, "search", "Find the nearest documents", run, RunSearch);
   command.Collection();
@@ -131,7 +134,23 @@ void AddSearch(CLI::App* parent, Run* run) {
       "--queries", args->queries_file,
       "A .fvecs, .npy or .jsonl file (a JSON array a line), - for such lines on stdin");
   from->add_option("--like", args->like, "The vector of the document of this key, itself left out");
-  from->require_option(1);
+  from->require_option(0, 1);
+  app->add_option("--text", args->text,
+                  "Words: documents that hold one, by BM25 on the text indexes; beside vectors the "
+                  "two rankings are fused by reciprocal rank");
+  app->add_option("--filter", args->filter, kFilterHelp);
+  app->add_option("--min-score", args->min_score, "Only hits with at least this score");
+  app->add_option("--deadline-ms", args->deadline_ms,
+                  "Stop after so many milliseconds, with the best found so far")
+      ->check(CLI::PositiveNumber);
+  auto* group = app->add_option("--group-by", args->group_by,
+                                "The best hits of each value of this field; -k counts groups");
+  app->add_option("--group-size", args->group_size, "Hits per group (1)")
+      ->check(CLI::PositiveNumber)
+      ->needs(group);
+  app->add_option("--mmr", args->diversity,
+                  "Diverse hits: 1 is plain order, towards 0 they differ more from each other")
+      ->check(CLI::Range(0.0, 1.0));
   app->add_option("-k", args->k, "Hits wanted per query (10)")->check(CLI::NonNegativeNumber);
   app->add_option("--column", args->column, "Vector column (default: the collection's default)");
   AddGoal(app, &args->recall, &args->nprobe);
@@ -140,6 +159,36 @@ void AddSearch(CLI::App* parent, Run* run) {
                 "Say how each answer came about: plan, lists, codes, rows, times");
   app->add_option("--threads", args->threads, "Threads to use (default: as many as pay)")
       ->check(CLI::NonNegativeNumber);
+}
+
+void AddQuery(CLI::App* parent, Run* run) {
+  Command<QueryArgs> command(parent, "query", "List documents in the order of key or a field", run,
+                             RunQuery);
+  command.Collection();
+  CLI::App* app = command.app;
+  QueryArgs* args = command.args.get();
+  app->footer(
+      "A document a line on stdout: with --json as vdbtool import takes it, else its key and\n"
+      "metadata. If there are more, the last line on stderr says how to get the next page; pages\n"
+      "neither repeat nor miss a document that did not change. See docs/queries.md.\n");
+  app->add_option("--filter", args->filter, kFilterHelp);
+  app->add_option("--order-by", args->order_by,
+                  "Field, e.g. author.name (default: the key); documents without it come last");
+  app->add_flag("--desc", args->descending, "From the greatest down");
+  app->add_option("--limit", args->limit, "Documents wanted (10)")->check(CLI::NonNegativeNumber);
+  auto* offset = app->add_option("--offset", args->offset, "Documents to leave out before them")
+                     ->check(CLI::NonNegativeNumber);
+  app->add_option("--cursor", args->cursor, "Where the page before ended, as it said")
+      ->excludes(offset);
+  app->add_option("--fields", args->fields,
+                  "Fields of the metadata to print, e.g. year,author.name")
+      ->delimiter(',');
+  app->add_flag("--body", args->body, "Print bodies");
+  app->add_flag("--vectors", args->vectors, "Print vectors");
+  app->add_flag("--explain", args->explain, "Say on stderr how the list came about");
+  app->add_option("--deadline-ms", args->deadline_ms,
+                  "Stop after so many milliseconds, with what there is so far")
+      ->check(CLI::PositiveNumber);
 }
 
 void AddRecall(CLI::App* parent, Run* run) {
@@ -227,9 +276,6 @@ void AddColumn(CLI::App* parent, Run* run) {
   add_name(choose);
 }
 
-constexpr char kFilterHelp[] =
-    "Only documents that match, e.g. 'year >= 2020 and tag in (\"a\", \"b\")' (docs/filters.md)";
-
 void AddDelete(CLI::App* parent, Run* run) {
   Command<DeleteArgs> command(parent, "delete", "Delete one document, or all that match a filter",
                               run, RunDelete);
@@ -279,6 +325,7 @@ void AddCommands(CLI::App* app, Run* run) {
       .Collection();
   AddColumn(app, run);
   AddSearch(app, run);
+  AddQuery(app, run);
   AddIndex(app, run);
   AddFieldIndex(app, run);
   AddCount(app, run);
