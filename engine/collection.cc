@@ -163,7 +163,16 @@ StatusOr<std::vector<std::optional<Document>>> Collection::MultiGet(
 StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOptions& options) const {
   return NoThrow([&]() -> StatusOr<SearchResult> {
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
-    return impl_->Search(*look.view, *look.collection, queries, options);
+    engine::ResultCache& cache = impl_->result_cache();
+    if (!cache.enabled() || !engine::IsCacheable(queries, options)) {
+      return impl_->Search(*look.view, *look.collection, queries, options);
+    }
+    std::string key = engine::ResultCacheKey(*look.view, id_, queries, options);
+    if (const auto found = cache.Find(key)) return *found;
+    VDB_ASSIGN_OR_RETURN(SearchResult result,
+                         impl_->Search(*look.view, *look.collection, queries, options));
+    cache.Insert(std::move(key), result);
+    return result;
   });
 }
 

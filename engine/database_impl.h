@@ -9,7 +9,8 @@
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
 // content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc,
-// field_index.cc (adding and dropping field indexes), delete_where.cc.
+// field_index.cc (adding and dropping field indexes), delete_where.cc. Collection::Query is in
+// query_*.cc, on top of it.
 #pragma once
 
 #include <atomic>
@@ -27,6 +28,7 @@
 #include "engine/allow_mask.h"
 #include "engine/engine_options.h"
 #include "engine/prepared_batch.h"
+#include "engine/result_cache.h"
 #include "engine/round.h"
 #include "engine/sync_pool.h"
 #include "engine/view.h"
@@ -100,6 +102,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   storage::FileSystem& fs() const { return *options_.fs; }
   const std::string& path() const { return path_; }
+  ResultCache& result_cache() const { return result_cache_; }
   const query::Clock& clock() const { return options_.clock; }  // empty: the system's
   bool read_only() const { return options_.user.read_only; }
   void Log(LogLevel level, const std::string& line) const;
@@ -280,6 +283,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
   };
   mutable Shadow shadow_;
   mutable MaskCache mask_cache_;
+  mutable ResultCache result_cache_;
 
   std::mutex queue_mutex_;
   std::deque<Waiter*> queue_;

@@ -17,7 +17,8 @@ using format::JoinPath;
 DatabaseImpl::DatabaseImpl(std::string path, EngineOptions options)
     : path_(std::move(path)), options_(std::move(options)),
       view_token_(std::make_shared<int>(0)),
-      mask_cache_(options_.user.mask_cache_bytes) {}
+      mask_cache_(options_.user.mask_cache_bytes),
+      result_cache_(options_.user.result_cache_bytes) {}
 
 DatabaseImpl::~DatabaseImpl() {
   const Status closed = Close();

@@ -60,6 +60,10 @@ struct DatabaseOptions {
   /// Memory for the masks of filters, kept between queries (an answer never depends on it).
   uint64_t mask_cache_bytes = 64u << 20;
 
+  /// Memory for answers of Collection::Search, kept between calls and used again for the very same
+  /// request on the same state: one query, no limits, no explain. 0: none are kept.
+  uint64_t result_cache_bytes = 0;
+
   Logger logger = {};
 };
 
