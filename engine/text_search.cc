@@ -13,6 +13,8 @@ namespace vdb::engine {
 namespace {
 
 constexpr uint64_t kPostingsPerLook = 4096;  // between two looks at the budget
+constexpr size_t kKeysPerLook = 256;
+constexpr size_t kKeysAfterStop = 1024;
 
 using Indexes = std::vector<const format::FieldIndexEntry*>;
 
@@ -54,9 +56,18 @@ StatusOr<Indexes> IndexesOf(const format::CollectionEntry& collection,
 
 // Ascending, each once.
 StatusOr<std::vector<std::string>> WordsOf(const TextClause& clause) {
+  if (clause.words.size() > kTextWordsBytesMax) {
+    return Status::InvalidArgument("text of " + std::to_string(clause.words.size()) +
+                                   " bytes; the limit is " + std::to_string(kTextWordsBytesMax));
+  }
   std::set<std::string, std::less<>> words;
   VDB_RETURN_IF_ERROR(format::ForEachToken(
       clause.words, [&words](std::string_view word) { words.emplace(word); }));
+  if (words.size() > kTextWordsMax) {
+    return Status::InvalidArgument("text of " + std::to_string(words.size()) +
+                                   " distinct words; the limit is " +
+                                   std::to_string(kTextWordsMax));
+  }
   return std::vector<std::string>(words.begin(), words.end());
 }
 
@@ -109,6 +120,7 @@ Status Search::Run(const Indexes& indexes, const std::vector<std::string>& words
 // of them gets a score, because that depends on their number.
 StatusOr<bool> Search::AddList(uint32_t index_id, const std::string& word,
                                const format::TextStatistics& statistics) {
+  if (!budget_->GoOn()) return false;
   const double mean_length =
       static_cast<double>(statistics.tokens) / static_cast<double>(statistics.documents);
   VDB_ASSIGN_OR_RETURN(auto cursor, view_.store->NewCursor(format::PostingsPrefix(index_id, word),
@@ -116,12 +128,11 @@ StatusOr<bool> Search::AddList(uint32_t index_id, const std::string& word,
   query::BudgetVector<query::TextPosting> postings(budget_);
   uint64_t document_count = 0;
   for (; cursor->Valid(); cursor->Next()) {
-    if (document_count % kPostingsPerLook == 0 && !budget_->GoOn()) return false;
     format::PostingView posting;
     if (!format::DecodePosting(cursor->key(), cursor->value(), &posting)) {
       return format::TextEntryDamaged(cursor->key());
     }
-    ++document_count;
+    if (++document_count % kPostingsPerLook == 0 && !budget_->GoOn()) return false;
     ++postings_read_;
     if (!Allows(posting.docno)) continue;
     const double weight = query::Bm25Weight(posting.frequency, posting.length, mean_length);
@@ -149,7 +160,10 @@ StatusOr<TextMatches> Search::Finish(size_t k) {
   TextMatches found;
   found.document_count = scores_.document_count();
   found.postings_read = postings_read_;
+  size_t after_stop = 0;
   for (const query::TextScore& score : scores_.TakeBest(k)) {
+    if (found.hits.size() % kKeysPerLook == 0) budget_->GoOn();
+    if (budget_->stopped() != StopReason::kNone && after_stop++ == kKeysAfterStop) break;
     VDB_ASSIGN_OR_RETURN(std::string key, KeyOf(score));
     found.hits.push_back({score.docno, std::move(key), score.score});
   }

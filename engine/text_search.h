@@ -28,7 +28,8 @@ struct TextMatches {
 /// The min(k, documents that match and hold a word) best. `matches` null: without a filter. A word
 /// that is there twice in the query counts once; no word in it: no hits.
 /// kInvalidArgument if a field of the clause has no ready text index, kFailedPrecondition if it
-/// names none and the collection has none.
+/// names none and the collection has none; kInvalidArgument too for more words than TextClause may
+/// have. Once the budget has ended, at most a block of hits is read.
 StatusOr<TextMatches> SearchText(const View& view, const format::CollectionEntry& collection,
                                  const TextClause& clause, const FilterMatches* matches, size_t k,
                                  query::Budget* budget);

@@ -41,8 +41,12 @@ struct VectorClause {
   double weight = 1;        ///< of its scores, or ranks, in the fusion; > 0
 };
 
+inline constexpr size_t kTextWordsBytesMax = 64 << 10;
+inline constexpr size_t kTextWordsMax = 1000;
+
 /// Documents that hold one of the words, ranked by BM25 (docs/text.md). Needs text field indexes.
 struct TextClause {
+  /// At most kTextWordsBytesMax bytes and kTextWordsMax distinct words; else kInvalidArgument.
   std::string words = {};
   std::vector<std::string> fields = {};  ///< text-indexed fields; empty: all of the collection
   double weight = 1;

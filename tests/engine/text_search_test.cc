@@ -405,7 +405,8 @@ TEST_F(TextSearchTest, LimitsEndASearchAndSaySo) {
   const auto half = Find({.words = "a b"}, 5000, {}, {.memory_bytes = 190'000});
   VDB_ASSERT_OK(half);
   EXPECT_EQ(half->stopped, StopReason::kMemory);
-  EXPECT_EQ(half->hits.size(), 3000u);
+  EXPECT_EQ(half->document_count, 3000u);
+  EXPECT_EQ(half->hits.size(), 1024u);
   EXPECT_LT(half->hits[0].score, all->hits[0].score);
   auto cancel = std::make_shared<CancelToken>();
   cancel->Cancel();
@@ -413,6 +414,58 @@ TEST_F(TextSearchTest, LimitsEndASearchAndSaySo) {
   VDB_ASSERT_OK(cancelled);
   EXPECT_EQ(cancelled->stopped, StopReason::kCancelled);
   EXPECT_EQ(cancelled->postings_read, 0u);
+}
+
+// The clock passes the deadline when it is asked for the `last` time and one more.
+TEST_F(TextSearchTest, WordsWithoutPostingsAndKeysAskTheClock) {
+  OpenImpl(true);
+  VDB_ASSERT_OK(AddText("t"));
+  WriteBatch batch;
+  for (int i = 0; i < 3000; ++i) {
+    batch.Put({.key = "k" + std::to_string(i), .metadata = R"({"t":"a b"})"});
+  }
+  VDB_ASSERT_OK(docs_->Write(batch));
+  const auto view = impl_->CurrentView();
+  VDB_ASSERT_OK(view);
+  const auto& collection = *(*view)->manifest->FindCollection("docs");
+  int asked = 0;
+  const auto find = [&](const std::string& words, int last) {
+    asked = 0;
+    query::Budget budget({.deadline_ms = 1}, [&asked, last] {
+      return ++asked <= last ? int64_t{0} : int64_t{1'000'000};
+    });
+    const auto found = engine::SearchText(**view, collection, {.words = words}, nullptr, 5000,
+                                          &budget);
+    EXPECT_TRUE(found.ok()) << Text(found);
+    return *found;
+  };
+  std::string unknown;
+  for (int i = 0; i < 1000; ++i) unknown += "u" + std::to_string(i) + " ";
+  EXPECT_EQ(find(unknown, 1 << 20).stopped, StopReason::kNone);
+  EXPECT_GT(asked, 1000);
+  EXPECT_EQ(find(unknown, 10).stopped, StopReason::kDeadline);
+  EXPECT_EQ(asked, 11);
+  EXPECT_EQ(find("a", 1 << 20).hits.size(), 3000u);
+  const auto some = find("a", asked - 11);  // 12 times for the keys
+  EXPECT_EQ(some.stopped, StopReason::kDeadline);
+  EXPECT_EQ(some.document_count, 3000u);
+  EXPECT_EQ(some.hits.size(), 256u + 1024u);
+}
+
+TEST_F(TextSearchTest, MoreWordsThanAQueryMayHave) {
+  OpenImpl(true);
+  VDB_ASSERT_OK(AddText("t"));
+  std::string words;
+  for (size_t i = 0; i < kTextWordsMax; ++i) words += "u" + std::to_string(i) + " ";
+  VDB_EXPECT_OK(Find({.words = words + words}, 5));
+  const auto many = Find({.words = words + "v"}, 5);
+  EXPECT_EQ(many.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(many.status().message(), ::testing::HasSubstr("1000"));
+  words = std::string(kTextWordsBytesMax, ' ');
+  VDB_EXPECT_OK(Find({.words = words}, 5));
+  const auto big = Find({.words = words + " "}, 5);
+  EXPECT_EQ(big.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(big.status().message(), ::testing::HasSubstr("65536"));
 }
 
 TEST_F(TextSearchTest, WritersGoOnDuringABuild) {
