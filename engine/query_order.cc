@@ -83,7 +83,7 @@ StatusOr<IndexWalk> IndexWalk::Begin(const View& view, const ListOrder& order,
     walk.value_ = walk.prefix_ + after->value;
     walk.cursor_->Seek(walk.value_ + after->key + '\0');
   } else if (order.descending) {
-    walk.SeekValueBelow(format::FieldIndexPrefix(order.index->id + 1));
+    VDB_RETURN_IF_ERROR(walk.SeekValueBelow(format::FieldIndexPrefix(order.index->id + 1)));
   }
   VDB_RETURN_IF_ERROR(walk.Load());
   return walk;
@@ -99,15 +99,18 @@ bool IndexWalk::AtTime() const {
 }
 
 // To the first entry of the greatest value below `bound`: equal values ascend by key.
-void IndexWalk::SeekValueBelow(const std::string& bound) {
+Status IndexWalk::SeekValueBelow(const std::string& bound) {
   cursor_->SeekBefore(bound);
   if (AtTime()) {
     cursor_->SeekBefore(TypeBound(prefix_, static_cast<int>(format::FieldType::kTime)));
   }
-  if (!cursor_->Valid()) return;
+  if (!cursor_->Valid()) return Status::Ok();
   const std::string_view key = cursor_->key();
-  value_ = key.substr(0, prefix_.size() + format::FieldValueBytes(key.substr(prefix_.size())));
+  const size_t value_bytes = format::FieldValueBytes(key.substr(prefix_.size()));
+  if (value_bytes == 0) return format::FieldEntryDamaged(key);
+  value_ = key.substr(0, prefix_.size() + value_bytes);
   cursor_->Seek(value_);
+  return Status::Ok();
 }
 
 Status IndexWalk::Load() {
@@ -117,7 +120,7 @@ Status IndexWalk::Load() {
   // Encodings are self-delimiting: a key that begins with the value's bytes has that value.
   if (descending_ && !value_.empty() &&
       !(cursor_->Valid() && cursor_->key().starts_with(value_))) {
-    SeekValueBelow(value_);
+    VDB_RETURN_IF_ERROR(SeekValueBelow(value_));
   }
   valid_ = cursor_->Valid();
   if (!valid_) return cursor_->status();

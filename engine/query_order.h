@@ -55,7 +55,7 @@ class IndexWalk {
 
  private:
   Status Load();
-  void SeekValueBelow(const std::string& bound);
+  Status SeekValueBelow(const std::string& bound);
   bool AtTime() const;
 
   std::unique_ptr<storage::StoreCursor> cursor_;
