@@ -27,6 +27,41 @@ double Dot(const std::vector<float>& a, const std::vector<float>& b) {
   return sum;
 }
 
+constexpr double kNoSimilarity = -2;  // nothing to be similar to yet
+
+// Scores scaled to 0..1; all the same: 1.
+std::vector<double> RelevanceOf(std::span<const Candidate> candidates) {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Candidate& candidate : candidates) {
+    low = std::min(low, candidate.score);
+    high = std::max(high, candidate.score);
+  }
+  std::vector<double> relevance(candidates.size(), 1);
+  for (size_t i = 0; i < candidates.size() && high > low; ++i) {
+    relevance[i] = (candidates[i].score - low) / (high - low);
+  }
+  return relevance;
+}
+
+// Asks a budget about once per millisecond of dot products.
+class DotMeter {
+ public:
+  explicit DotMeter(query::Budget* budget) : budget_(budget) {}
+
+  // After a dot product of `dimension`.
+  bool GoOn(size_t dimension) {
+    multiplied_ += dimension + 1;
+    if (multiplied_ < kMultipliedPerLook) return true;
+    multiplied_ = 0;
+    return budget_->GoOn();
+  }
+
+ private:
+  static constexpr size_t kMultipliedPerLook = 1 << 20;
+  query::Budget* const budget_;
+  size_t multiplied_ = 0;
+};
+
 }  // namespace
 
 std::vector<Candidate> Fuse(Fusion fusion, std::span<const ClauseHits> clauses) {
@@ -92,33 +127,33 @@ bool MoreMayReach(Fusion fusion, std::span<const ClauseHits> clauses,
 }
 
 std::vector<size_t> Diversifier::Take(std::span<const Candidate> candidates,
-                                      std::vector<std::vector<float>> vectors, size_t count) {
+                                      std::vector<std::vector<float>>* vectors, size_t count,
+                                      query::Budget* budget) {
   const size_t all = candidates.size();
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (const Candidate& candidate : candidates) {
-    low = std::min(low, candidate.score);
-    high = std::max(high, candidate.score);
-  }
-  std::vector<double> relevance(all, 1), similarity(all, -2);  // -2: none yet
-  std::vector<double> norms(all);
+  count = std::min(count, all);
+  std::vector<bool> is_taken(all);
+  std::vector<size_t> order;
+  DotMeter meter(budget);
+  std::vector<double> relevance = RelevanceOf(candidates);
+  std::vector<double> similarity(all, kNoSimilarity), norms(all);
   const auto meet = [&](size_t i, const Taken& other) {
     const double both = norms[i] * other.norm;
     similarity[i] =
-        std::max(similarity[i], both > 0 ? Dot(vectors[i], other.vector) / both : 0);
+        std::max(similarity[i], both > 0 ? Dot((*vectors)[i], other.vector) / both : 0);
+    return meter.GoOn((*vectors)[i].size());
   };
-  for (size_t i = 0; i < all; ++i) {
-    if (high > low) relevance[i] = (candidates[i].score - low) / (high - low);
-    norms[i] = std::sqrt(Dot(vectors[i], vectors[i]));
-    for (const Taken& other : taken_) meet(i, other);
+  bool go_on = true;
+  for (size_t i = 0; i < all && go_on; ++i) {
+    norms[i] = std::sqrt(Dot((*vectors)[i], (*vectors)[i]));
+    go_on = meter.GoOn((*vectors)[i].size());
+    for (size_t t = 0; t < taken_.size() && go_on; ++t) go_on = meet(i, taken_[t]);
   }
-  std::vector<size_t> order;
-  std::vector<bool> is_taken(all);
-  while (order.size() < std::min(count, all)) {
+  while (go_on && order.size() < count && budget->GoOn()) {
     size_t best = all;
     double best_value = 0;
     for (size_t i = 0; i < all; ++i) {
       if (is_taken[i]) continue;
-      const double near = similarity[i] < -1.5 ? 0 : similarity[i];
+      const double near = similarity[i] == kNoSimilarity ? 0 : similarity[i];
       const double value = lambda_ * relevance[i] - (1 - lambda_) * near;
       if (best == all || value > best_value) {
         best = i;
@@ -127,10 +162,14 @@ std::vector<size_t> Diversifier::Take(std::span<const Candidate> candidates,
     }
     is_taken[best] = true;
     order.push_back(best);
-    taken_.push_back({vectors[best], norms[best]});
-    for (size_t i = 0; i < all; ++i) {
-      if (!is_taken[i]) meet(i, taken_.back());
+    taken_.push_back({std::move((*vectors)[best]), norms[best]});
+    (*vectors)[best].clear();
+    for (size_t i = 0; i < all && go_on; ++i) {
+      if (!is_taken[i]) go_on = meet(i, taken_.back());
     }
+  }
+  for (size_t i = 0; i < all && order.size() < count; ++i) {
+    if (!is_taken[i]) order.push_back(i);
   }
   return order;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "query/budget.h"
 #include "vdb/query.h"
 
 namespace vdb::engine {
@@ -33,14 +34,17 @@ bool MoreMayReach(Fusion fusion, std::span<const ClauseHits> clauses,
 /// Maximal marginal relevance: takes from `candidates` (in plain order), until `count` are taken,
 /// the one whose lambda * r - (1 - lambda) * s is greatest: r its score, scaled to 0..1 over the
 /// candidates; s its greatest cosine to those taken, in this call or before; 0 if there is none, or
-/// no vector. Ties in plain order. Returns indexes.
+/// no vector. Ties in plain order. Returns indexes; those that `budget` leaves no time to compare
+/// follow in plain order.
 class Diversifier {
  public:
   explicit Diversifier(double lambda) : lambda_(lambda) {}
 
-  /// `vectors`: one per candidate, of one dimension; empty: it has none.
+  /// `vectors`: one per candidate, of one dimension; empty: it has none. Those of candidates that
+  /// are taken by comparing are moved from, and empty after it.
   std::vector<size_t> Take(std::span<const Candidate> candidates,
-                           std::vector<std::vector<float>> vectors, size_t count);
+                           std::vector<std::vector<float>>* vectors, size_t count,
+                           query::Budget* budget);
 
  private:
   struct Taken {

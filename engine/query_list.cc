@@ -205,7 +205,9 @@ Status ListRun::SortAll() {
 
 Status ListRun::SortMatches() {
   VDB_RETURN_IF_ERROR(filter_.keys().ForEach([&](uint64_t docno, std::string_view key) {
-    if (scope_.stopped() || !filter_.MayHold(docno)) return Status::Ok();
+    if (scope_.stopped()) return Status::Ok();
+    if (order_.by_key && meter_.ShouldStop()) return Status::Ok();
+    if (!filter_.MayHold(docno)) return Status::Ok();
     std::string record;
     format::DocumentPeek document;
     if (!order_.by_key) {
@@ -235,6 +237,7 @@ Status ListRun::Walk(const ListPlan& plan) {
   VDB_ASSIGN_OR_RETURN(const bool done, WalkIndex(plan.reads_max));
   if (done) return Status::Ok();
   rows_.clear();
+  meter_.ReleaseAll();
   has_passed_ = false;
   return Walk(PlanWithoutIndex(order_));
 }
@@ -244,11 +247,12 @@ StatusOr<QueryResult> ListRun::Finish() {
   const bool more = rows_.size() == wanted();
   if (more) rows_.pop_back();
   for (ListRow& row : rows_) {
-    if (row.record.empty()) {
+    const bool kept = !row.record.empty();
+    if (!kept) {
       VDB_ASSIGN_OR_RETURN(row.record, ReadRecord(&scope_, row.position.key));
     }
     VDB_ASSIGN_OR_RETURN(const bool fits, AppendHit(&scope_, row.position.key, row.record,
-                                                    QueryHit(), &result));
+                                                    kept, QueryHit(), &result));
     if (!fits) break;
     row.record = {};
   }

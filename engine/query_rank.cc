@@ -15,6 +15,8 @@ namespace {
 
 constexpr size_t kCandidatesFactor = 10, kCandidatesMin = 100;
 
+uint64_t VectorBytes(const std::vector<float>& vector) { return vector.size() * sizeof(float); }
+
 class RankRun {
  public:
   explicit RankRun(QueryScope* scope)
@@ -77,13 +79,15 @@ StatusOr<std::vector<Candidate>> RankRun::Diversify(std::vector<Candidate> fresh
     if (!scope_.GoOn()) return fresh;
     ++scope_.explain.documents_read;
     VDB_ASSIGN_OR_RETURN(auto vector, UnitVectorOf(scope_, *column, candidate.key));
+    if (!scope_.budget->Reserve(VectorBytes(vector))) return fresh;
     vectors.push_back(std::move(vector));
   }
   const size_t wanted = grouped() ? fresh.size() : scope_.page_end() + 1 - list_.size();
+  const auto order = diversifier_.Take(fresh, &vectors, wanted, scope_.budget);
+  // Those of the hits taken stay, for the rounds to come.
+  for (const auto& vector : vectors) scope_.budget->Release(VectorBytes(vector));
   std::vector<Candidate> ordered;
-  for (const size_t i : diversifier_.Take(fresh, std::move(vectors), wanted)) {
-    ordered.push_back(std::move(fresh[i]));
-  }
+  for (const size_t i : order) ordered.push_back(std::move(fresh[i]));
   return ordered;
 }
 
@@ -116,7 +120,7 @@ StatusOr<bool> RankRun::Round(size_t candidates) {
 StatusOr<bool> RankRun::Append(const Candidate& hit, const std::string& group,
                                QueryResult* result) {
   VDB_ASSIGN_OR_RETURN(const std::string record, ReadRecord(&scope_, hit.key));
-  return AppendHit(&scope_, hit.key, record,
+  return AppendHit(&scope_, hit.key, record, false,
                    {.document = {}, .score = hit.score, .clause_scores = hit.clause_scores,
                     .group = group},
                    result);

@@ -18,6 +18,14 @@ uint64_t BytesOf(const Document& document) {
   return bytes;
 }
 
+bool MayAppend(QueryScope* scope, bool record_is_kept, const QueryResult& result) {
+  if (scope->GoOn()) return true;
+  const Projection& projection = scope->request.projection;
+  const bool needs_memory = !record_is_kept || projection.body || projection.vectors;
+  if (scope->stop_reason() == StopReason::kMemory && needs_memory) return result.hits.empty();
+  return scope->documents_after_stop++ < kDocumentsAfterStop;
+}
+
 }  // namespace
 
 QueryLimits QueryScope::LimitsLeft() const {
@@ -43,8 +51,8 @@ StatusOr<std::string> ReadRecord(QueryScope* scope, std::string_view key) {
 }
 
 StatusOr<bool> AppendHit(QueryScope* scope, std::string_view key, std::string_view record,
-                         QueryHit hit, QueryResult* result) {
-  if (!scope->GoOn() && scope->documents_after_stop++ >= kDocumentsAfterStop) return false;
+                         bool record_is_kept, QueryHit hit, QueryResult* result) {
+  if (!MayAppend(scope, record_is_kept, *result)) return false;
   const Projection& projection = scope->request.projection;
   VDB_ASSIGN_OR_RETURN(const auto decoded, format::DecodeDocument(record));
   const bool metadata = projection.metadata || !projection.fields.empty();

@@ -52,7 +52,7 @@ struct QueryScope {
 class ScanMeter {
  public:
   explicit ScanMeter(query::Budget* budget) : budget_(budget) {}
-  ~ScanMeter() { budget_->Release(reserved_); }
+  ~ScanMeter() { ReleaseAll(); }
   ScanMeter(const ScanMeter&) = delete;
   ScanMeter& operator=(const ScanMeter&) = delete;
 
@@ -61,6 +61,11 @@ class ScanMeter {
   bool Reserve(uint64_t bytes) {
     reserved_ += bytes;
     return budget_->Reserve(bytes);
+  }
+  /// All that was reserved is no longer kept.
+  void ReleaseAll() {
+    budget_->Release(reserved_);
+    reserved_ = 0;
   }
 
  private:
@@ -73,9 +78,10 @@ class ScanMeter {
 StatusOr<std::string> ReadRecord(QueryScope* scope, std::string_view key);
 
 /// Fills `hit` from a document's record, and appends it. False, and nothing appended: the limits
-/// have been passed. After that a block of documents is still read, since hits that are found
-/// already would else be lost.
+/// have been passed. After a deadline or a cancellation a block of documents is still read, since
+/// hits that are found already would else be lost. After memory ran out only one, and those that
+/// are made of records alone which the caller kept (`record_is_kept`) and has counted.
 StatusOr<bool> AppendHit(QueryScope* scope, std::string_view key, std::string_view record,
-                         QueryHit hit, QueryResult* result);
+                         bool record_is_kept, QueryHit hit, QueryResult* result);
 
 }  // namespace vdb::engine

@@ -8,7 +8,9 @@
 #include <set>
 #include <thread>
 
+#include "format/field_entry.h"
 #include "tests/engine/engine_fixture.h"
+#include "tests/engine/planted_store.h"
 
 namespace vdb::testing {
 namespace {
@@ -420,6 +422,85 @@ TEST_F(QueryLimitTest, MemoryAndCancellation) {
     canceller.join();
     EXPECT_EQ(stopped, StopReason::kCancelled);
   }
+}
+
+// Without bodies the rows of a list are counted once; each body is known only when it is read.
+TEST_F(QueryListTest, BodiesStopWhereMemoryEnds) {
+  Database db = Open();
+  Collection docs = MakeDocs(db);
+  const std::string body(100'000, 'b');
+  for (int i = 10; i < 60; ++i) {
+    VDB_ASSERT_OK(docs.Put({.key = "k" + std::to_string(i), .body = body}, {.sync = false}));
+  }
+  QueryRequest request;
+  request.limit = 100;
+  request.projection.body = true;
+  request.limits.memory_bytes = 1'000'000;
+  size_t found = 0;
+  do {
+    const auto page = docs.Query(request);
+    VDB_ASSERT_OK(page);
+    EXPECT_LE(page->hits.size(), 10u);
+    if (page->hits.empty() && found == 50) break;  // it stopped at the very end
+    ASSERT_GT(page->hits.size(), 0u);
+    EXPECT_EQ(page->hits[0].document.key, "k" + std::to_string(10 + found));
+    found += page->hits.size();
+    request.cursor = page->cursor;
+  } while (!request.cursor.empty());
+  EXPECT_EQ(found, 50u);
+}
+
+// The walk's rows are gone when all documents are sorted instead.
+TEST_F(QueryListTest, AWalkThatWasGivenUpKeepsNoMemory) {
+  Database db = Open();
+  Collection docs = MakeDocs(db);
+  VDB_ASSERT_OK(docs.AddFieldIndex({.field = "f"}));
+  WriteBatch batch;
+  const std::string pad(4000, 'p');
+  std::vector<std::string> metadata, keys;
+  for (int i = 0; i < 5000; ++i) {
+    keys.push_back("k" + std::to_string(i));
+    metadata.push_back("{\"f\":" + std::to_string(i) +
+                       (i < 100 ? ",\"m\":1,\"pad\":\"" + pad + "\"}" : std::string("}")));
+  }
+  for (size_t i = 0; i < keys.size(); ++i) batch.Put({.key = keys[i], .metadata = metadata[i]});
+  VDB_ASSERT_OK(docs.Write(batch));
+  QueryRequest request;
+  request.filter = *Filter::Parse("m = 1");
+  request.order_by.field = "f";
+  request.limit = 200;
+  request.explain = true;
+  request.limits.memory_bytes = 600'000;
+  const auto found = docs.Query(request);
+  VDB_ASSERT_OK(found);
+  EXPECT_EQ(found->explain->plan, "sort by f");
+  EXPECT_EQ(found->stopped, StopReason::kNone);
+  EXPECT_EQ(found->hits.size(), 100u);
+}
+
+TEST_F(QueryListTest, ADamagedEntryDoesNotTurnAWalkRound) {
+  {
+    Database db = Open();
+    Collection docs = MakeDocs(db);
+    VDB_ASSERT_OK(docs.AddFieldIndex({.field = "f"}));
+    for (const char* f : {"1", "2", "3"}) {
+      VDB_ASSERT_OK(docs.Put({.key = f, .metadata = "{\"f\":" + std::string(f) + "}"}));
+    }
+    VDB_ASSERT_OK(db.Close());
+  }
+  PlantedStore(Path()).Write([](storage::StoreBatch* batch) {
+    batch->Put(format::FieldIndexPrefix(1) + "\x70", format::FieldEntryValue(1, false));
+  });
+  Database db = Open(false);
+  Collection docs = *db.OpenCollection("docs");
+  QueryRequest request;
+  request.order_by = {.field = "f", .descending = true};
+  request.limit = 1;
+  EXPECT_EQ(docs.Query(request).status().code(), StatusCode::kCorruption);
+  request.order_by.descending = false;
+  const auto ascending = docs.Query(request);  // does not come to it
+  VDB_ASSERT_OK(ascending);
+  EXPECT_EQ(ascending->hits.at(0).document.key, "1");
 }
 
 }  // namespace

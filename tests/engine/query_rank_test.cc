@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/query_fusion.h"
 #include "tests/engine/engine_fixture.h"
 
 namespace vdb::testing {
@@ -519,6 +520,67 @@ TEST_F(QueryRankTest, LimitsGiveTheBestSoFar) {
   VDB_ASSERT_OK(whole);
   EXPECT_EQ(whole->stopped, StopReason::kNone);
   EXPECT_GT(whole->hits.size(), 0u);
+}
+
+TEST_F(QueryRankTest, DiversityStopsWhereADeadlineDoes) {
+  std::vector<engine::Candidate> candidates;
+  std::vector<std::vector<float>> vectors;
+  std::normal_distribution<float> normal;
+  for (int i = 0; i < 3000; ++i) {
+    candidates.push_back({"k" + std::to_string(i), 1.0 / (i + 1), {}});
+    auto& vector = vectors.emplace_back(64);
+    for (float& value : vector) value = normal(random_);
+  }
+  const auto take = [&](query::Budget* budget) {
+    auto copy = vectors;
+    return engine::Diversifier(0.5).Take(candidates, &copy, 100, budget);
+  };
+  query::Budget unlimited;
+  const auto all = take(&unlimited);
+  ASSERT_EQ(all.size(), 100u);
+  for (const int at : {1, 2, 20}) {
+    int asked = 0;
+    query::Budget budget({.deadline_ms = 1}, [&asked, at] {
+      return ++asked <= at ? int64_t{0} : int64_t{1'000'000};
+    });
+    const auto some = take(&budget);
+    EXPECT_EQ(budget.stopped(), StopReason::kDeadline);
+    EXPECT_EQ(asked, at + 1);
+    EXPECT_EQ(std::set<size_t>(some.begin(), some.end()).size(), 100u);
+    // One hit per question at least, but for those asked within the comparisons.
+    const auto same = std::mismatch(some.begin(), some.end(), all.begin()).first - some.begin();
+    EXPECT_GE(same, at / 2);
+    EXPECT_LT(same, at + 2);
+  }
+}
+
+TEST_F(QueryRankTest, DiversityCountsItsVectors) {
+  Database db = Open();
+  auto docs = db.CreateCollection("docs");
+  VDB_ASSERT_OK(docs);
+  VDB_ASSERT_OK(docs->AddColumn("v", {.dimension = 256, .metric = Metric::kCosine}));
+  std::normal_distribution<float> normal;
+  std::vector<float> vector(256);
+  for (int i = 0; i < 1000; ++i) {
+    for (float& value : vector) value = normal(random_);
+    VDB_ASSERT_OK(docs->Put({.key = "k" + std::to_string(i), .vectors = {{"v", vector}}},
+                            {.sync = false}));
+  }
+  QueryRequest request;
+  request.vectors = {{.examples = {{.values = vector}}}};
+  request.candidates = 1000;
+  request.diversity_lambda = 0.5;
+  request.limits.memory_bytes = 700'000;  // vectors of 1,024,000 bytes
+  const auto stopped = docs->Query(request);
+  VDB_ASSERT_OK(stopped);
+  EXPECT_EQ(stopped->stopped, StopReason::kMemory);
+  EXPECT_FALSE(stopped->exact);
+  EXPECT_EQ(stopped->hits.size(), 1u);
+  request.limits.memory_bytes = 2'000'000;
+  const auto whole = docs->Query(request);
+  VDB_ASSERT_OK(whole);
+  EXPECT_EQ(whole->stopped, StopReason::kNone);
+  EXPECT_EQ(whole->hits.size(), 10u);
 }
 
 }  // namespace
