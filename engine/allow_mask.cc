@@ -132,15 +132,31 @@ std::shared_ptr<const AllowMask> MaskCache::Find(const Key& key) {
   return found->second->mask;
 }
 
+namespace {
+
+// All that an entry holds: the key twice, and what explain says of the filter.
+uint64_t EntryBytes(const MaskCache::Key& key, const AllowMask& mask) {
+  constexpr uint64_t kNodes = 256;
+  uint64_t bytes = kNodes + mask.memory_bytes + 2 * (sizeof(key) + key.filter.capacity()) +
+                   mask.explain.plan.capacity() + mask.explain.reason.capacity();
+  for (const auto& predicate : mask.explain.predicates) {
+    bytes += sizeof(predicate) + predicate.text.capacity() + predicate.index.capacity();
+  }
+  return bytes;
+}
+
+}  // namespace
+
 void MaskCache::Insert(Key key, std::shared_ptr<const AllowMask> mask) {
   std::list<Entry> gone;  // freed after the lock
+  const uint64_t bytes = EntryBytes(key, *mask);
   const std::lock_guard lock(mutex_);
-  if (mask->memory_bytes > bytes_max_ || by_key_.contains(key)) return;
-  bytes_ += mask->memory_bytes;
-  entries_.push_front({key, std::move(mask)});
+  if (bytes > bytes_max_ || by_key_.contains(key)) return;
+  bytes_ += bytes;
+  entries_.push_front({key, std::move(mask), bytes});
   by_key_[std::move(key)] = entries_.begin();
   while (bytes_ > bytes_max_) {
-    bytes_ -= entries_.back().mask->memory_bytes;
+    bytes_ -= entries_.back().bytes;
     by_key_.erase(entries_.back().key);
     gone.splice(gone.begin(), entries_, std::prev(entries_.end()));
   }

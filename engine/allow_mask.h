@@ -55,6 +55,7 @@ class MaskCache {
   struct Entry {
     Key key;
     std::shared_ptr<const AllowMask> mask;
+    uint64_t bytes = 0;
   };
   const uint64_t bytes_max_;
   mutable std::mutex mutex_;

@@ -87,6 +87,10 @@ class DatabaseImpl final : public storage::RocksWatcher,
                                         std::string_view key, DocumentParts parts) const;
   StatusOr<SearchResult> Search(const View& view, const format::CollectionEntry& collection,
                                 MatrixView queries, const SearchOptions& options) const;
+  /// As part of a larger query: `options.limits` is not looked at.
+  StatusOr<SearchResult> Search(const View& view, const format::CollectionEntry& collection,
+                                MatrixView queries, const SearchOptions& options,
+                                query::Budget* budget) const;
   StatusOr<std::shared_ptr<const AllowMask>> MaskOf(const View& view,
                                                     const format::CollectionEntry& collection,
                                                     uint32_t column_id, const Filter& filter,

@@ -63,7 +63,7 @@ StatusOr<uint64_t> DatabaseImpl::DeleteWhere(const View& view,
     if (matches.match_count == 0) return uint64_t{0};
   }
   DeleteChunks chunks(this, collection, filter, options);
-  if (keys_complete) {
+  if (keys_complete && !matches.complement) {
     VDB_RETURN_IF_ERROR(keys.ForEach([&](uint64_t docno, std::string_view key) {
       return matches.docnos.Contains(docno) ? chunks.Add(key) : Status::Ok();
     }));

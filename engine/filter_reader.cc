@@ -15,6 +15,10 @@ using query::FilterNode;
 using query::FilterOp;
 
 constexpr uint64_t kItemsPerBlock = 1024;
+// What other work costs, in items: a seek or an estimate of a range; a cursor; bytes of metadata.
+constexpr uint64_t kSeekItems = 16;
+constexpr uint64_t kCursorItems = 64;
+constexpr uint64_t kBytesPerItem = 1024;
 // Of a longer list only so many ranges are estimated.
 constexpr size_t kRangesEstimated = 16;
 
@@ -145,7 +149,8 @@ bool FilterReader::IsIndexed(const FilterNode& node) const {
 bool FilterReader::ShouldStop(uint64_t item_bytes) {
   if (budget_->stopped() != StopReason::kNone) return true;
   unreserved_ += item_bytes;
-  if (++asked_ % kItemsPerBlock != 0) return false;
+  if (++asked_ < next_ask_) return false;
+  next_ask_ = asked_ + kItemsPerBlock;
   reserved_ += unreserved_;
   const bool fits = budget_->Reserve(std::exchange(unreserved_, 0));
   return !fits || !budget_->GoOn();
@@ -173,6 +178,7 @@ FilterReader::Estimate FilterReader::EstimateOf(const FilterNode& node) {
 FilterReader::Estimate FilterReader::EstimateLeaf(const FilterNode& predicate) {
   const uint64_t all = document_count();
   uint64_t count = 0;
+  if (ShouldStop()) return {all, all};
   if (predicate.path.is_key()) {
     const bool named = predicate.op == FilterOp::kEqual || predicate.op == FilterOp::kIn;
     count = named ? predicate.values.size() : predicate.op == FilterOp::kIsNull ? 0 : all;
@@ -185,6 +191,7 @@ FilterReader::Estimate FilterReader::EstimateLeaf(const FilterNode& predicate) {
     }
     const Ranges ranges = query::RangesOf(predicate);
     const size_t estimated = std::min(ranges.size(), kRangesEstimated);
+    Work(estimated * kSeekItems);
     uint64_t bytes = 0;
     for (size_t i = 0; i < estimated; ++i) {
       const auto& range = ranges[i * ranges.size() / estimated];
@@ -223,13 +230,18 @@ StatusOr<MatchSet> FilterReader::Read(const FilterNode& node) {
 Status FilterReader::ReadEntries(const FilterNode& predicate, const format::FieldIndexEntry& index,
                                  std::vector<uint64_t>* docnos) {
   const Ranges ranges = query::RangesOf(predicate);
-  if (ranges.empty()) return Status::Ok();
+  Work(kCursorItems);
+  if (ranges.empty() || ShouldStop()) return Status::Ok();
   const std::string prefix = format::FieldIndexPrefix(index.id);
   VDB_ASSIGN_OR_RETURN(auto cursor, view_.store->NewCursor(StoreBound(prefix, ranges.front().first),
                                                            StoreBound(prefix, ranges.back().past),
                                                            view_.snapshot.get()));
   for (const query::FieldRange& range : ranges) {
-    if (&range != &ranges.front()) cursor->Seek(StoreBound(prefix, range.first));
+    if (&range != &ranges.front()) {
+      Work(kSeekItems);
+      if (ShouldStop()) break;
+      cursor->Seek(StoreBound(prefix, range.first));
+    }
     // The cursor itself ends with the last range.
     const bool last = &range == &ranges.back();
     VDB_RETURN_IF_ERROR(ReadRange(predicate, range,
@@ -305,6 +317,7 @@ StatusOr<MatchSet> FilterReader::ReadKeys(const FilterNode& predicate) {
 }
 
 Status FilterReader::ReadOneKey(const std::string& key, std::vector<uint64_t>* docnos) {
+  Work(kSeekItems);
   if (key.empty() || ShouldStop(sizeof(uint64_t) + 24 + key.size())) return Status::Ok();
   VDB_ASSIGN_OR_RETURN(const auto bytes,
                        view_.store->Get(format::DocumentKey(collection_.id, key),
@@ -349,6 +362,7 @@ StatusOr<bool> FilterReader::Look(const FilterNode& node, const format::Document
                                   std::string_view key) {
   explain_.documents_read += 1;
   explain_.metadata_bytes += document.metadata.size();
+  Work(explain_.predicates.size() * (1 + document.metadata.size() / kBytesPerItem));
   return query::Matches(node, key, document.metadata);
 }
 

@@ -90,8 +90,11 @@ class FilterReader {
   /// A cursor over the collection's documents.
   StatusOr<std::unique_ptr<storage::StoreCursor>> Documents() const;
 
-  /// Ask once per item; true about once per thousand and only if the budget says stop.
+  /// Ask once per item; the budget is asked once per about a thousand units of work, which an item
+  /// is, or more if it is large (Work).
   bool ShouldStop(uint64_t item_bytes = 0);
+  /// Counts work that costs as much as so many items.
+  void Work(uint64_t items) { asked_ += items; }
 
   FilterExplain& explain() { return explain_; }
   uint64_t document_count() const { return explain_.document_count; }
@@ -123,7 +126,7 @@ class FilterReader {
   std::map<const query::FilterNode*, size_t> explained_;
   std::map<uint32_t, uint64_t> index_bytes_;  // by id
   DocnoKeys* keys_ = nullptr;
-  uint64_t asked_ = 0, unreserved_ = 0, reserved_ = 0;
+  uint64_t asked_ = 0, next_ask_ = 0, unreserved_ = 0, reserved_ = 0;
 };
 
 /// Ascending, each once.

@@ -19,10 +19,15 @@ constexpr double kEntryNs = 400;      // the next index entry
 constexpr double kDocumentNs = 1200;  // the next document of a scan, and evaluating a filter on it
 constexpr double kGetNs = 30'000;     // a document by its key
 
-bool HasNot(const FilterNode& node) {
-  return node.op == FilterOp::kNot ||
-         std::any_of(node.children.begin(), node.children.end(),
-                     [](const auto& child) { return HasNot(*child); });
+// Whether every match is in the entries that Read looks at: not so where something may be true of
+// documents without any, as "not" and "$key exists" are.
+bool EntriesCover(const FilterNode& node) {
+  if (node.is_predicate()) return !(node.path.is_key() && node.op == FilterOp::kExists);
+  if (node.op == FilterOp::kNot || (node.op == FilterOp::kAnd && node.children.empty())) {
+    return false;
+  }
+  return std::all_of(node.children.begin(), node.children.end(),
+                     [](const auto& child) { return EntriesCover(*child); });
 }
 
 // One of the conditions that must all hold.
@@ -33,7 +38,7 @@ struct Conjunct {
 };
 
 bool IsPositive(const Conjunct& conjunct) {
-  return !conjunct.negated && !HasNot(*conjunct.node);
+  return !conjunct.negated && EntriesCover(*conjunct.node);
 }
 
 class FilterRun {
@@ -127,13 +132,12 @@ Status FilterRun::ReadIndexes() {
       ++skipped_;
       continue;
     }
-    // A match is in the entries of every condition, so one condition's keys are enough; but not of
-    // one with a "not" in it, whose entries are of documents that do not match.
+    // A match is in the entries of every such condition, so one condition's keys are enough.
     const bool keep = !has_keys_ && IsPositive(conjunct) &&
                       (rest_ > 0 || indexed_.size() > 1 || keys_ != nullptr);
     reader_.KeepKeys(keep ? &candidate_keys_ : nullptr);
-    has_keys_ |= keep;
     VDB_ASSIGN_OR_RETURN(MatchSet one, reader_.Read(*conjunct.node));
+    has_keys_ |= keep && !one.complement;
     if (conjunct.negated) one.complement = !one.complement;
     found_.And(one);
     first = false;
@@ -195,7 +199,7 @@ StatusOr<FilterMatches> FilterRun::Run() {
       Plan("indexes", "stopped while reading indexes");
     } else if (rest_ + skipped_ == 0) {
       Plan("indexes", "every condition has an index");
-      keys_complete_ = keys_ != nullptr && !stopped && positive;
+      keys_complete_ = keys_ != nullptr && has_keys_ && !stopped && positive;
     } else if (!found_.complement &&
                has_keys_ &&
                static_cast<double>(candidates) * kGetNs < all() * kDocumentNs) {

@@ -280,11 +280,15 @@ StatusOr<query::ListSearchResult> ByLists(const format::ColumnEntry& column,
 
 // Each hit's row is checked against its checksum, and its key is beside it.
 StatusOr<Answer> ToAnswer(const SearchSegments& segments, const std::vector<query::RowHit>& hits,
-                          double min_score) {
+                          double min_score, query::Budget* budget) {
+  constexpr size_t kHitsPerBlock = 1024;
   Answer answer;
   answer.hits.reserve(hits.size());
   for (const query::RowHit& hit : hits) {
     if (hit.score < min_score) break;
+    // A query that was stopped before still answers with a block of what it has.
+    const bool asks = answer.hits.size() % kHitsPerBlock == kHitsPerBlock - 1;
+    if (asks && !budget->GoOn()) break;
     const SegmentView& from = *segments.views[hit.segment];
     VDB_RETURN_IF_ERROR(from.segment->CheckRow(hit.row, from.mark.key_bytes));
     answer.hits.push_back(
@@ -297,11 +301,11 @@ StatusOr<Answer> ToAnswer(const SearchSegments& segments, const std::vector<quer
 // k-th score count as found. Nothing to find: 1.
 StatusOr<double> ShadowRecall(const format::ColumnEntry& column, const SearchSegments& segments,
                               VectorView query, const SearchOptions& options,
-                              const std::vector<query::RowHit>& hits) {
+                              const std::vector<query::RowHit>& hits, query::Budget* budget) {
   SearchOptions again = options;
   again.explain = false;
   VDB_ASSIGN_OR_RETURN(const auto truth, ByLists(column, segments, SearchPlan(), MatrixView(query),
-                                                 again, /*budget=*/nullptr));
+                                                 again, budget));
   if (truth.hits[0].empty()) return 1.0;
   double good = 0;
   for (const query::RowHit& hit : hits) {
@@ -366,33 +370,42 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
                                             const format::CollectionEntry& collection,
                                             MatrixView queries,
                                             const SearchOptions& options) const {
+  query::Budget budget(options.limits, options_.clock);
+  return Search(view, collection, queries, options, &budget);
+}
+
+StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
+                                            const format::CollectionEntry& collection,
+                                            MatrixView queries, const SearchOptions& options,
+                                            query::Budget* budget) const {
   VDB_ASSIGN_OR_RETURN(const index::Kernels* kernels, index::ActiveKernels());
   VDB_ASSIGN_OR_RETURN(const format::ColumnEntry* column,
                        ColumnToSearch(collection, options.column));
   VDB_RETURN_IF_ERROR(CheckQueries(*column, queries, *kernels));
   VDB_RETURN_IF_ERROR(CheckOptions(*column, options));
-  query::Budget budget(options.limits, options_.clock);
   const ColumnView* column_view = view.FindColumn(column->id);
   std::shared_ptr<const AllowMask> mask;
   if (!options.filter.matches_all()) {
-    VDB_ASSIGN_OR_RETURN(mask, MaskOf(view, collection, column->id, options.filter, &budget));
+    VDB_ASSIGN_OR_RETURN(mask, MaskOf(view, collection, column->id, options.filter, budget));
   }
   const SearchSegments segments = SegmentsOf(column_view, std::move(mask));
   const SearchPlan plan =
       MakePlan(column_view, segments, column->dimension, options, options_.codes_always);
   VDB_ASSIGN_OR_RETURN(auto found,
                        plan.by_lists
-                           ? ByLists(*column, segments, plan, queries, options, &budget)
-                           : BruteForce(*column, segments, queries, options, &budget));
+                           ? ByLists(*column, segments, plan, queries, options, budget)
+                           : BruteForce(*column, segments, queries, options, budget));
   SearchResult result;
   result.batch_number = view.batch;
   result.answers.reserve(found.hits.size());
-  const StopReason stopped = budget.stopped();
   for (const auto& hits : found.hits) {
-    VDB_ASSIGN_OR_RETURN(Answer answer, ToAnswer(segments, hits, options.min_score));
+    VDB_ASSIGN_OR_RETURN(Answer answer, ToAnswer(segments, hits, options.min_score, budget));
+    result.answers.push_back(std::move(answer));
+  }
+  const StopReason stopped = budget->stopped();
+  for (Answer& answer : result.answers) {
     answer.exact = plan.exact && stopped == StopReason::kNone;
     answer.stopped = stopped;
-    result.answers.push_back(std::move(answer));
   }
   for (SearchExplain& explain : found.explains) {
     FinishExplain(plan, segments, &explain);
@@ -403,8 +416,9 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
   for (size_t q = 0; every > 0 && q < queries.row_count; ++q) {
     if (shadow_.count.fetch_add(1) % every != 0) continue;
     const auto recall =
-        ShadowRecall(*column, segments, queries.row(q), options, found.hits[q]);
-    if (!recall.ok()) continue;  // the answer itself is complete
+        ShadowRecall(*column, segments, queries.row(q), options, found.hits[q], budget);
+    // The answer itself is complete.
+    if (!recall.ok() || budget->stopped() != StopReason::kNone) continue;
     const std::lock_guard lock(shadow_.mutex);
     shadow_.recalls[column->id].Add(*recall);
   }

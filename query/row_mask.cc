@@ -7,8 +7,15 @@
 namespace vdb::query {
 namespace {
 
-roaring_bitmap_t* OrThrow(roaring_bitmap_t* bitmap) {
+struct FreeBitmap {
+  void operator()(roaring_bitmap_t* bitmap) const { roaring_bitmap_free(bitmap); }
+};
+using Bitmap = std::unique_ptr<roaring_bitmap_t, FreeBitmap>;
+
+Bitmap BitmapOf(std::span<const uint32_t> rows) {
+  Bitmap bitmap(roaring_bitmap_create());
   if (bitmap == nullptr) throw std::bad_alloc();
+  roaring_bitmap_add_many(bitmap.get(), rows.size(), rows.data());
   return bitmap;
 }
 
@@ -21,9 +28,10 @@ RowMask::~RowMask() { roaring_bitmap_free(rows_); }
 
 std::shared_ptr<const RowMask> RowMask::FromRows(std::span<const uint32_t> rows,
                                                  uint64_t row_count) {
-  roaring_bitmap_t* const bitmap = OrThrow(roaring_bitmap_create());
-  roaring_bitmap_add_many(bitmap, rows.size(), rows.data());
-  return std::shared_ptr<const RowMask>(new RowMask(bitmap, row_count));
+  Bitmap bitmap = BitmapOf(rows);
+  std::unique_ptr<RowMask> mask(new RowMask(bitmap.get(), row_count));
+  bitmap.release();  // the mask's now
+  return std::shared_ptr<const RowMask>(std::move(mask));
 }
 
 std::shared_ptr<const RowMask> RowMask::FromWords(std::vector<uint64_t> words,
@@ -35,11 +43,11 @@ std::shared_ptr<const RowMask> RowMask::FromWords(std::vector<uint64_t> words,
       rows.push_back(static_cast<uint32_t>(w * 64 + static_cast<uint64_t>(std::countr_zero(word))));
     }
   }
-  roaring_bitmap_t* const bitmap = OrThrow(roaring_bitmap_create());
-  roaring_bitmap_add_many(bitmap, rows.size(), rows.data());
-  auto mask = std::shared_ptr<RowMask>(new RowMask(bitmap, row_count));
+  Bitmap bitmap = BitmapOf(rows);
+  std::unique_ptr<RowMask> mask(new RowMask(bitmap.get(), row_count));
+  bitmap.release();  // the mask's now
   std::call_once(mask->expanded_, [&] { mask->words_ = std::move(words); });
-  return mask;
+  return std::shared_ptr<const RowMask>(std::move(mask));
 }
 
 std::vector<uint32_t> RowMask::Rows() const {

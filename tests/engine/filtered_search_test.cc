@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/allow_mask.h"
 #include "tests/engine/engine_fixture.h"
 #include "tests/query/filter_oracle.h"
 
@@ -281,6 +282,88 @@ TEST_F(FilteredSearchTest, MasksFollowEveryBatch) {
     VDB_ASSERT_OK(docs.SetMetadata("k1", R"({"on": false})"));
     VDB_ASSERT_OK(docs.SetMetadata("k2", R"({"on": true})"));
   }
+}
+
+// "$key exists" is true of documents without any entry: its keys are those of no index.
+TEST_F(FilteredSearchTest, EveryDocumentHasAKey) {
+  Database db = Open();
+  Collection docs = MakeDocs(db);
+  VDB_ASSERT_OK(docs.AddFieldIndex({.field = "year"}));
+  for (int i = 0; i < 20; ++i) {
+    VDB_ASSERT_OK(Put(docs, "k" + std::to_string(i), {static_cast<float>(i), 0},
+                      R"({"year": )" + std::to_string(i) + "}"));
+  }
+  struct Case {
+    const char* filter;
+    uint64_t matches;
+  };
+  const Case cases[] = {{"$key exists", 20},
+                        {"$key exists or year = 3", 20},
+                        {"$key exists and year = 3", 1},
+                        {R"($key exists and $key starts with "k1" and $key contains "9")", 1},
+                        {"not $key exists", 0},
+                        {"not $key exists or year > 17", 2}};
+  const float zero[] = {0, 0};
+  for (const Case& one : cases) {
+    const Filter filter = *Filter::Parse(one.filter);
+    EXPECT_EQ(*docs.Count(filter), one.matches) << one.filter;
+    auto found = docs.Search(VectorView(zero), {.k = 100, .filter = filter});
+    VDB_ASSERT_OK(found);
+    EXPECT_EQ(found->answers[0].hits.size(), one.matches) << one.filter;
+    QueryRequest list;
+    list.filter = filter;
+    list.limit = 100;
+    auto listed = docs.Query(list);
+    VDB_ASSERT_OK(listed);
+    EXPECT_EQ(listed->hits.size(), one.matches) << one.filter;
+  }
+  EXPECT_EQ(*docs.DeleteWhere(*Filter::Parse("$key exists and year < 5")), 5u);
+  EXPECT_EQ(*docs.DeleteWhere(*Filter::Parse("year = 7 or $key exists")), 15u);
+  EXPECT_EQ(*docs.Count(), 0u);
+}
+
+// A filter's text counts as its mask does.
+TEST_F(FilteredSearchTest, TheMaskCacheIsBounded) {
+  engine::MaskCache cache(1 << 20);
+  for (uint32_t i = 0; i < 300; ++i) {
+    auto mask = std::make_shared<engine::AllowMask>();
+    mask->explain.predicates.resize(1);
+    mask->explain.predicates[0].text.assign(5000, 'x');
+    cache.Insert({1, 1, i, std::string(5000, 'y')}, mask);
+    EXPECT_LE(cache.memory_bytes(), 1u << 20);
+  }
+  EXPECT_NE(cache.Find({1, 1, 299, std::string(5000, 'y')}), nullptr);
+  EXPECT_EQ(cache.Find({1, 1, 0, std::string(5000, 'y')}), nullptr);
+  int kept = 0;
+  for (uint32_t i = 0; i < 300; ++i) {
+    kept += cache.Find({1, 1, i, std::string(5000, 'y')}) != nullptr ? 1 : 0;
+  }
+  EXPECT_LT(kept, 75);
+  EXPECT_GT(kept, 40);
+}
+
+// What a deadline may cost is work, not a number of documents.
+TEST_F(FilteredSearchTest, DeadlinesCountTheWorkOfAFilter) {
+  auto looks = std::make_shared<std::atomic<int>>(0);
+  options_.clock = [looks] { return ++*looks < 2 ? 0 : int64_t{3'000'000'000}; };
+  Database db = Open();
+  Collection docs = MakeDocs(db);
+  WriteBatch batch;
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    batch.Put({.key = key, .metadata = R"({"a": 1})"});
+  }
+  VDB_ASSERT_OK(docs.Write(batch));
+  std::vector<Filter> many;
+  for (int i = 0; i < 2000; ++i) many.push_back(Field("f" + std::to_string(i)).Equals(i));
+  const Filter filter = Filter::Or(many);
+  const float zero[] = {0, 0};
+  SearchOptions options = {.k = 5, .filter = filter, .explain = true};
+  options.limits.deadline_ms = 1000;
+  auto found = docs.Search(VectorView(zero), options);
+  VDB_ASSERT_OK(found);
+  EXPECT_EQ(found->answers[0].stopped, StopReason::kDeadline);
+  EXPECT_LE(found->explains[0].filter.documents_read, 4u);
 }
 
 TEST_F(FilteredSearchTest, AMinimumScoreIsARadius) {
