@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "format/byte_io.h"
+#include "format/metadata_view.h"
 #include "format/status_macros.h"
 #include "query/filter_tree.h"
 #include "vdb/json_text.h"
@@ -29,6 +30,17 @@ std::string_view UserKey(std::string_view store_key) {
 
 bool Holds(const std::vector<uint32_t>& ids, uint32_t id) {
   return std::binary_search(ids.begin(), ids.end(), id);
+}
+
+// Whether the text indexes can walk it.
+Status CheckTexts(const format::CollectionEntry& collection, std::string_view metadata) {
+  for (const format::FieldIndexEntry& index : collection.field_indexes) {
+    if (index.kind != FieldIndexKind::kText || index.path.steps.empty()) continue;
+    const auto walk = format::WalkField(metadata, index.path.steps,
+                                        [](const format::MetadataValue&) { return true; });
+    if (walk == format::Walk::kDamaged) return format::MetadataDamaged(metadata);
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -73,16 +85,34 @@ StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
       document.exists = document.stored = true;
       document.stored_body = document.record.has_body;
       if (!collection_->field_indexes.empty()) {
-        auto fields = std::make_shared<StoredFields>();
-        VDB_ASSIGN_OR_RETURN(fields->entries,
-                             FieldEntriesOf(*collection_, UserKey(store_key), document.record));
-        fields->docno = document.record.docno;
-        fields->metadata = document.record.metadata;
-        document.stored_fields = std::move(fields);
+        VDB_RETURN_IF_ERROR(LoadFields(store_key, &document));
       }
     }
   }
   return &(staged_[store_key] = std::move(document));
+}
+
+// Damaged metadata is taken for empty, so that the document can be replaced and deleted: what the
+// indexes have of it stays, and verify names it.
+Status Round::LoadFields(std::string_view store_key, Document* document) const {
+  auto fields = std::make_shared<StoredFields>();
+  fields->docno = document->record.docno;
+  const auto entries = [&](const format::DocumentRecord& record) -> StatusOr<FieldEntryLists> {
+    VDB_RETURN_IF_ERROR(CheckTexts(*collection_, record.metadata));
+    return FieldEntriesOf(*collection_, UserKey(store_key), record);
+  };
+  auto found = entries(document->record);
+  if (found.ok()) {
+    fields->metadata = document->record.metadata;
+  } else if (found.status().code() == StatusCode::kCorruption) {
+    document->metadata_damage = found.status();
+    format::DocumentRecord empty;
+    empty.docno = document->record.docno;
+    found = entries(empty);
+  }
+  VDB_ASSIGN_OR_RETURN(fields->entries, std::move(found));
+  document->stored_fields = std::move(fields);
+  return Status::Ok();
 }
 
 Status Round::CheckColumns(const PreparedChange& change) const {
@@ -139,6 +169,7 @@ Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
   }
   if (change.kind == Kind::kSetMetadata) {
     document->record.metadata = change.metadata;
+    document->metadata_damage = Status::Ok();
   } else if (change.kind == Kind::kSetVector) {
     VDB_RETURN_IF_ERROR(ApplySetVector(change, document));
   } else {
@@ -184,6 +215,7 @@ Status Round::ApplyPut(const PreparedChange& change, Document* document) {
   }
   document->exists = true;
   document->record = {};
+  document->metadata_damage = Status::Ok();
   document->record.docno = next_docno_++;
   document->record.metadata = change.metadata;
   document->record.has_body = change.body.has_value();
@@ -194,6 +226,8 @@ Status Round::ApplyPut(const PreparedChange& change, Document* document) {
 }
 
 Status Round::ApplySetVector(const PreparedChange& change, Document* document) {
+  // It keeps its metadata: field entries would have to be made from it, for the whole round.
+  VDB_RETURN_IF_ERROR(document->metadata_damage);
   const uint32_t column = change.vectors.front().column_id;
   if (!Holds(document->record.columns, column)) {
     AddVector(change.key, change.vectors.front(), document);

@@ -58,6 +58,7 @@ class Round {
     bool stored = false;            // RocksDB has a record for this key
     bool stored_body = false;
     std::shared_ptr<const StoredFields> stored_fields;  // null: no entries to compare with
+    Status metadata_damage;         // of the record's, as the field indexes walk it
     format::DocumentRecord record;  // if exists
     BodyChange body_change = BodyChange::kKeep;
     std::string_view body;
@@ -79,6 +80,7 @@ class Round {
   Status ApplySetVector(const PreparedChange& change, Document* document);
   Status MoveOtherVectors(std::string_view key, uint32_t but_column, const Document& from,
                           std::vector<PreparedVector>* vectors) const;
+  Status LoadFields(std::string_view store_key, Document* document) const;
   Status CheckColumns(const PreparedChange& change) const;
   StatusOr<Document*> Load(const std::string& store_key);
   Status EmitFields(std::string_view store_key, const Document& document, TextChanges* text,

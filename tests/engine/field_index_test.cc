@@ -486,6 +486,58 @@ TEST_F(PlantedTest, DamagedEntriesAreErrorsNotAnswers) {
   EXPECT_EQ(docs.Count(Field("n").Equals(1)).status().code(), StatusCode::kCorruption);
 }
 
+// Of documents whose metadata does not decode: they can be replaced and deleted, and what the
+// indexes have of them is left for verify to name. Batches of the same round are not touched.
+TEST_F(PlantedTest, DamagedMetadataCanBeReplacedAndDeleted) {
+  for (const FieldIndexKind kind : {FieldIndexKind::kOrdered, FieldIndexKind::kText}) {
+    SCOPED_TRACE(kind == FieldIndexKind::kText ? "text" : "ordered");
+    {
+      Database db = Open(false);
+      Collection docs = *db.OpenCollection("docs");
+      if (kind == FieldIndexKind::kText) {
+        VDB_ASSERT_OK(docs.DropFieldIndex("n", FieldIndexKind::kOrdered));
+        VDB_ASSERT_OK(docs.AddFieldIndex({.field = "n", .kind = kind}));
+      }
+      for (const std::string key : {"a", "b", "c", "d"}) {
+        VDB_ASSERT_OK(docs.Put({.key = key, .metadata = "{\"n\":[1,\"" + key + "\"]}"}));
+      }
+      VDB_ASSERT_OK(db.Close());
+    }
+    {
+      PlantedStore planted(Path());
+      planted.Write([&planted](storage::StoreBatch* batch) {
+        for (const std::string key : {"a", "b", "c", "d"}) {
+          const std::string store_key = format::DocumentKey(1, key);
+          auto record = format::DecodeDocument(**planted.store().Get(store_key));
+          ASSERT_TRUE(record.ok());
+          record->metadata = "\xFF\xFF\xFF\xFF";
+          batch->Put(store_key, format::EncodeDocument(*record));
+        }
+      });
+    }
+    Database db = Open(false);
+    Collection docs = *db.OpenCollection("docs");
+    const std::vector<float> v = {1, 2};
+    EXPECT_EQ(docs.SetVector("d", "v", VectorView(v)).status().code(), StatusCode::kCorruption);
+    VDB_EXPECT_OK(docs.Put({.key = "a", .metadata = "{\"n\":2}", .vectors = {{"v", v}}}));
+    VDB_EXPECT_OK(docs.SetVector("a", "v", VectorView(v)));
+    VDB_EXPECT_OK(docs.Delete("b"));
+    VDB_EXPECT_OK(docs.SetMetadata("c", "{\"n\":3}"));
+    VDB_EXPECT_OK(docs.SetVector("c", "v", VectorView(v)));
+    WriteBatch batch;
+    batch.Delete("d");
+    batch.Put({.key = "d", .metadata = "{\"n\":4}"});
+    VDB_EXPECT_OK(docs.Write(batch));
+    EXPECT_EQ(docs.Get("b").status().code(), StatusCode::kNotFound);
+    EXPECT_EQ(docs.Get("c")->metadata, "{\"n\":3}");
+    EXPECT_FALSE(db.Verify()->problems.empty());  // entries that no document has
+    VDB_ASSERT_OK(docs.DropFieldIndex("n", kind));
+    VDB_ASSERT_OK(docs.AddFieldIndex({.field = "n", .kind = kind}));
+    ExpectClean(db);
+    VDB_ASSERT_OK(db.Close());
+  }
+}
+
 // Plans and budgets, on documents that the engine wrote: the store is read as the engine does.
 class FilterRunTest : public FieldIndexTest {
  protected:
