@@ -258,6 +258,8 @@ void Scan::Work() {
     if (Status status = WorkOrFail(); !status.ok()) Fail(std::move(status));
   } catch (const std::bad_alloc&) {
     Fail(Status::ResourceExhausted("out of memory during a search; ask for a smaller k or batch"));
+  } catch (const std::exception& error) {
+    Fail(Status::IoError(std::string("unexpected: ") + error.what()));
   }
 }
 

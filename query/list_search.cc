@@ -142,6 +142,8 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
       status = ProbeSome(input, &next, result, &mine);
     } catch (const std::bad_alloc&) {
       status = Status::ResourceExhausted("out of memory during a search; ask for a smaller k");
+    } catch (const std::exception& error) {
+      status = Status::IoError(std::string("unexpected: ") + error.what());
     }
     if (status.ok() && mine) return;
     next.store(queries_.size());

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <iostream>
 #include <limits>
 #include <numeric>
 #include <random>
+#include <stdexcept>
 
 #include "tests/query/scan_fixture.h"
 
@@ -448,6 +450,30 @@ TEST(ExactSearchTest, QueriesThatBreakTheContractAreRefused) {
   EXPECT_EQ(search(Metric::kDot, {0, std::nanf("")}), StatusCode::kInvalidArgument);
   EXPECT_EQ(search(Metric::kL2, {1, 2, 3}), StatusCode::kInvalidArgument);
   EXPECT_EQ(search(Metric::kL2, {1, 2}), StatusCode::kOk);
+}
+
+// Here a caller's clock throws what is not bad_alloc.
+TEST(ExactSearchTest, NoExceptionLeavesAThread) {
+  ScanFixture fixture(2);
+  for (uint64_t docno = 1; docno <= 10'000; ++docno) fixture.Add({1, 1}, docno);
+  const auto segments = fixture.Segments();
+  const std::vector<float> query = {1, 2};
+  std::atomic<int> asked = 0;
+  Budget budget({.deadline_ms = 1}, [&asked]() -> int64_t {
+    if (++asked > 1) throw std::runtime_error("no time");
+    return 0;
+  });
+  ExactSearchInput input;
+  input.segments = segments;
+  input.dimension = 2;
+  input.metric = Metric::kDot;
+  input.queries = VectorView(query);
+  input.thread_count = 2;
+  input.k = 3;
+  input.budget = &budget;
+  const Status status = ExactSearch(input).status();
+  EXPECT_EQ(status.code(), StatusCode::kIoError);
+  EXPECT_EQ(status.message(), "unexpected: no time");
 }
 
 }  // namespace
