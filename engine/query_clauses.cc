@@ -56,16 +56,15 @@ Status QueryClauses::RunVector(size_t number, size_t k) {
   options.nprobe = request.nprobe;
   options.filter = request.filter;
   if (hits_.size() == 1) options.min_score = request.min_score;
-  options.limits = scope_.LimitsLeft();
   options.explain = request.explain;
   options.column = queries_[number].column;
   options.thread_count = request.thread_count;
   VDB_ASSIGN_OR_RETURN(auto found,
                        scope_.database.Search(scope_.view, scope_.collection,
-                                              VectorView(queries_[number].values), options));
+                                              VectorView(queries_[number].values), options,
+                                              scope_.budget));
   Answer& answer = found.answers.front();
   exact_ &= answer.exact;
-  scope_.NoteStop(answer.stopped);
   if (!found.explains.empty()) {
     auto& explains = scope_.explain.vectors;
     if (explains.size() <= number) explains.resize(number + 1);

@@ -68,14 +68,6 @@ Status CheckRequest(const QueryRequest& request) {
   return Status::Ok();
 }
 
-query::Clock SystemClock() {
-  return [] {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(
-               std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-  };
-}
-
 }  // namespace
 
 StatusOr<QueryResult> RunQuery(const DatabaseImpl& database, const View& view,
@@ -83,10 +75,8 @@ StatusOr<QueryResult> RunQuery(const DatabaseImpl& database, const View& view,
                                const QueryRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   VDB_RETURN_IF_ERROR(CheckRequest(request));
-  const query::Clock clock = database.clock() ? database.clock() : SystemClock();
-  const int64_t began_ns = request.limits.deadline_ms > 0 ? clock() : 0;
-  query::Budget budget(request.limits, clock);
-  QueryScope scope = {database, view, collection, request, &budget, clock, began_ns};
+  query::Budget budget(request.limits, database.clock());
+  QueryScope scope = {database, view, collection, request, &budget};
   VDB_ASSIGN_OR_RETURN(scope.fields, FieldTreeOf(request.projection.fields));
   scope.bytes = RequestBytes(collection, request);
   scope.start.skip = request.offset;

@@ -28,16 +28,6 @@ bool MayAppend(QueryScope* scope, bool record_is_kept, const QueryResult& result
 
 }  // namespace
 
-QueryLimits QueryScope::LimitsLeft() const {
-  QueryLimits limits = request.limits;
-  if (limits.deadline_ms == 0) return limits;
-  constexpr int64_t kMs = 1'000'000;
-  const int64_t used_ms = (clock() - began_ns) / kMs;
-  limits.deadline_ms = static_cast<uint32_t>(
-      std::max<int64_t>(int64_t{limits.deadline_ms} - std::max<int64_t>(used_ms, 0), 1));
-  return limits;
-}
-
 StatusOr<std::string> ReadRecord(QueryScope* scope, std::string_view key) {
   VDB_ASSIGN_OR_RETURN(auto record,
                        scope->view.store->Get(format::DocumentKey(scope->collection.id, key),

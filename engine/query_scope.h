@@ -20,26 +20,16 @@ struct QueryScope {
   const View& view;
   const format::CollectionEntry& collection;
   const QueryRequest& request;
-  query::Budget* const budget;
-  query::Clock clock = {};     // of the budget; began_ns: by it
-  int64_t began_ns = 0;
+  query::Budget* const budget;  // of the whole request, searches in columns included
   FieldTree fields = {};       // of the projection
   std::string bytes = {};      // RequestBytes
   QueryCursor start = {};      // where the page begins: the request's cursor, or its offset
   QueryExplain explain = {};
   uint64_t documents_after_stop = 0;
-  StopReason clause_stop = StopReason::kNone;  // searches in columns have budgets of their own
 
-  StopReason stop_reason() const {
-    return clause_stop != StopReason::kNone ? clause_stop : budget->stopped();
-  }
+  StopReason stop_reason() const { return budget->stopped(); }
   bool stopped() const { return stop_reason() != StopReason::kNone; }
-  bool GoOn() { return clause_stop == StopReason::kNone && budget->GoOn(); }
-  void NoteStop(StopReason reason) {
-    if (clause_stop == StopReason::kNone) clause_stop = reason;
-  }
-  /// The request's, with what is left of the time.
-  QueryLimits LimitsLeft() const;
+  bool GoOn() { return budget->GoOn(); }
 
   size_t page_size() const { return std::min(request.limit, kMost); }
   /// Of the page and those left out before it.

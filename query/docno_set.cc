@@ -46,12 +46,11 @@ void DocnoSet::AddMany(std::span<const uint64_t> docnos) {
     const uint32_t upper = Upper(docnos[i]);
     auto found = parts_.find(upper);
     if (found == parts_.end()) {
-      roaring_bitmap_t* fresh = NotNull(roaring_bitmap_create());
-      try {
-        found = parts_.emplace(upper, fresh).first;
-      } catch (...) {
-        roaring_bitmap_free(fresh);
-        throw;
+      found = parts_.emplace(upper, nullptr).first;  // freed by the destructor, whatever fails
+      found->second = roaring_bitmap_create();
+      if (found->second == nullptr) {
+        parts_.erase(found);
+        NotNull(nullptr);
       }
     }
     size_t count = 0;

@@ -72,7 +72,8 @@ TEST(SourceRulesTest, CommentsStringsAndOtherWordsAreNoCalls) {
   for (const char* code :
        {"// throw, abort() and printf()", "/* throw\n abort() */ int x;", "auto s = \"throw\";",
         "std::snprintf(out, 3, \"x\");", "auto s = R\"(abort())\";", "on_exit_ = 1;",
-        "throw std::bad_alloc();", "int n = 1'000; // throw", "char c = '\"'; int throws = 1; // \"", "Rethrow();"}) {
+        "throw std::bad_alloc();", "int n = 1'000; // throw",
+        "char c = '\"'; int throws = 1; // \"", "Rethrow();"}) {
     EXPECT_TRUE(CheckCalls("engine/view.cc", code).empty()) << code;
   }
 }
