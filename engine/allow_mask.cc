@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "format/status_macros.h"
+#include "query/list_search.h"
 
 namespace vdb::engine {
 namespace {
@@ -77,20 +78,15 @@ StatusOr<std::shared_ptr<const query::RowMask>> SearchRows(const SegmentView& se
   return query::RowMask::FromRows(rows, segment.mark.rows);
 }
 
-void CountByList(const ColumnView& column, AllowMask* mask) {
+void CountLists(const ColumnView& column, AllowMask* mask) {
   if (column.epoch == nullptr) return;
   for (size_t i = 0; i < column.segments.size(); ++i) {
     const SegmentView& segment = column.segments[i];
     if (segment.index == nullptr || segment.index->damaged()) continue;
     auto lists = segment.index->Get();
     if (!lists.ok()) continue;
-    const uint32_t list_count = column.epoch->entry().list_count;
-    mask->list_allowed.resize(list_count);
-    for (uint32_t list = 0; list < list_count; ++list) {
-      mask->list_allowed[list] += static_cast<uint32_t>(
-          query::CountBits(mask->segments[i]->Words(), (*lists)->row_begin(list),
-                           (*lists)->row_end(list)));
-    }
+    mask->list_allowed.resize(column.epoch->entry().list_count);
+    query::CountByList(*mask->segments[i], **lists, mask->list_allowed);
   }
 }
 
@@ -117,7 +113,7 @@ StatusOr<std::shared_ptr<const AllowMask>> MakeAllowMask(const ColumnView& colum
     budget->Reserve(rows->memory_bytes());
     mask->segments.push_back(std::move(rows));
   }
-  CountByList(column, mask.get());
+  CountLists(column, mask.get());
   mask->memory_bytes += sizeof(AllowMask) + mask->list_allowed.size() * sizeof(uint32_t);
   mask->stopped = budget->stopped();
   mask->explain = std::move(matches.explain);

@@ -44,7 +44,6 @@ class DocnoKeys {
     }
     return Status::Ok();
   }
-  size_t size() const { return items_.size(); }
 
  private:
   struct Item {

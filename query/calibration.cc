@@ -393,11 +393,7 @@ Status Calibrator::SetMasks(double share) {
   list_allowed_.assign(search_.codebook->list_count(), 0);
   for (IndexedSegment& segment : indexed_) {
     VDB_RETURN_IF_ERROR(mask(&segment.scan));
-    for (uint32_t list = 0; list < list_allowed_.size(); ++list) {
-      list_allowed_[list] += static_cast<uint32_t>(
-          CountBits(segment.scan.allow->Words(), segment.lists->row_begin(list),
-                    segment.lists->row_end(list)));
-    }
+    CountByList(*segment.scan.allow, *segment.lists, list_allowed_);
   }
   for (ScanSegment& segment : unindexed_) VDB_RETURN_IF_ERROR(mask(&segment));
   search_.indexed = indexed_;

@@ -117,7 +117,6 @@ class Scan {
   Status ScanRange(const RowRange& range, Scratch* scratch);
   Status ScanRangeByMatrix(const RowRange& range, Scratch* scratch);
   Status ScanRangeByCodes(const RowRange& range, Scratch* scratch);
-  Status ScanListed(const RowRange& range, Scratch* scratch);
   void ScreenListed(const RowRange& block, const float* unit, float* scores) const;
   void GatherListed(const RowRange& block, Scratch* scratch) const;
   void FindNormTerms(const RowRange& block, Scratch* scratch) const;
@@ -277,10 +276,9 @@ Status Scan::WorkOrFail() {
     if (task >= tasks_before_.back()) break;
     const RowRange range = Task(task);
     const bool codes = input_.segments[range.segment].screen != nullptr;
-    VDB_RETURN_IF_ERROR(codes                   ? ScanRangeByCodes(range, &scratch)
-                        : UsesMatrix()          ? ScanRangeByMatrix(range, &scratch)
-                        : Listed(range.segment) ? ScanListed(range, &scratch)
-                                                : ScanRange(range, &scratch));
+    VDB_RETURN_IF_ERROR(codes          ? ScanRangeByCodes(range, &scratch)
+                        : UsesMatrix() ? ScanRangeByMatrix(range, &scratch)
+                                       : ScanRange(range, &scratch));
   }
   return Status::Ok();
 }
@@ -294,7 +292,6 @@ RowRange Scan::Task(uint64_t task) const {
   return {segment, first, static_cast<size_t>(std::min<uint64_t>(RowsOf(segment) - done, rows))};
 }
 
-// Of rows that lie apart, for ScanListed and ScanRangeByMatrix.
 void Scan::FindNormTerms(const RowRange& block, Scratch* scratch) const {
   const ScanSegment& segment = input_.segments[block.segment];
   if (input_.metric == Metric::kCosine) return;
@@ -327,21 +324,6 @@ void Scan::ScreenListed(const RowRange& block, const float* unit, float* scores)
   }
 }
 
-Status Scan::ScanListed(const RowRange& range, Scratch* scratch) {
-  const size_t block_rows =
-      std::clamp<size_t>(kScreenBlockBytes / RowBytes(), 16, kScreenBlockRowsMax);
-  for (size_t done = 0; done < range.count && GoOn(); done += block_rows) {
-    const RowRange block = {range.segment, range.first + done,
-                            std::min(block_rows, range.count - done)};
-    FindNormTerms(block, scratch);
-    for (QueryState& state : states_) {
-      ScreenListed(block, state.query.unit, scratch->scores.data());
-      VDB_RETURN_IF_ERROR(Offer(&state, block, scratch->scores.data(), scratch));
-    }
-  }
-  return Status::Ok();
-}
-
 void Scan::GatherListed(const RowRange& block, Scratch* scratch) const {
   const float* const values = input_.segments[block.segment].rows;
   scratch->gathered.resize(block.count * input_.dimension);
@@ -361,8 +343,12 @@ Status Scan::ScanRange(const RowRange& range, Scratch* scratch) {
                             std::min(block_rows, range.count - done)};
     FindNormTerms(block, scratch);
     for (QueryState& state : states_) {
-      kernels_.screen_dots(segment.rows + block.first * input_.dimension, block.count,
-                           input_.dimension, state.query.unit, scratch->scores.data());
+      if (Listed(range.segment)) {
+        ScreenListed(block, state.query.unit, scratch->scores.data());
+      } else {
+        kernels_.screen_dots(segment.rows + block.first * input_.dimension, block.count,
+                             input_.dimension, state.query.unit, scratch->scores.data());
+      }
       VDB_RETURN_IF_ERROR(Offer(&state, block, scratch->scores.data(), scratch));
     }
   }

@@ -281,6 +281,26 @@ Status Searcher::Run(std::vector<bool> indexed, ListSearchResult* result, bool* 
 
 }  // namespace
 
+// Lists are consecutive ranges of rows. The rows of a sparse mask are walked instead, so that it
+// need not be expanded.
+void CountByList(const RowMask& allow, const index::InvertedLists& lists,
+                 std::span<uint32_t> counts) {
+  constexpr uint64_t kSparse = 64;
+  if (allow.count() * kSparse > allow.row_count()) {
+    for (uint32_t list = 0; list < counts.size(); ++list) {
+      counts[list] += static_cast<uint32_t>(
+          CountBits(allow.Words(), lists.row_begin(list), lists.row_end(list)));
+    }
+    return;
+  }
+  uint32_t list = 0;
+  for (const uint32_t row : allow.Rows()) {
+    while (list < counts.size() && row >= lists.row_end(list)) ++list;
+    if (list == counts.size()) break;  // a loose row
+    ++counts[list];
+  }
+}
+
 StatusOr<ListSearchResult> ListSearch(const ListSearchInput& input) {
   VDB_ASSIGN_OR_RETURN(const index::Kernels* kernels, index::ActiveKernels());
   return ListSearchAtLevel(input, *kernels);

@@ -41,6 +41,10 @@ struct Effort {
   float fine_errors = 3.5;  ///< the same for fine keys
 };
 
+/// Adds a mask's rows to the counts by list that ListSearchInput::list_allowed wants.
+void CountByList(const RowMask& allow, const index::InvertedLists& lists,
+                 std::span<uint32_t> counts);
+
 struct ListSearchInput {
   std::shared_ptr<const index::Codebook> codebook;
   std::span<const IndexedSegment> indexed;

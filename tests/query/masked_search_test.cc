@@ -32,14 +32,17 @@ class Masked {
         indexed_(input_.indexed.begin(), input_.indexed.end()),
         unindexed_(input_.unindexed.begin(), input_.unindexed.end()) {
     list_allowed_.resize(fixture.codebook().list_count());
+    std::vector<uint32_t> counted(list_allowed_.size());
     for (IndexedSegment& segment : indexed_) {
       Mask(allow, &segment.scan);
+      CountByList(*segment.scan.allow, *segment.lists, counted);
       for (uint32_t list = 0; list < list_allowed_.size(); ++list) {
         list_allowed_[list] += static_cast<uint32_t>(
             CountBits(segment.scan.allow->Words(), segment.lists->row_begin(list),
                       segment.lists->row_end(list)));
       }
     }
+    EXPECT_EQ(counted, list_allowed_);
     for (ScanSegment& segment : unindexed_) Mask(allow, &segment);
     input_.indexed = indexed_;
     input_.unindexed = unindexed_;
