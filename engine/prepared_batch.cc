@@ -113,6 +113,14 @@ class Preparer {
                     std::to_string(bad));
     }
     const double norm = std::sqrt(kernels_.sum_squares(values, count));
+    if (ref.norm != 0) {
+      if (!(ref.norm > 0) || !std::isfinite(ref.norm) || !(std::abs(norm - 1) <= kUnitTolerance)) {
+        return Refuse(where + "expected a unit vector with a finite norm above 0, found a vector "
+                              "of length " + std::to_string(norm) + " with norm " +
+                      std::to_string(ref.norm));
+      }
+      return PreparedVector{column.id, values, ref.norm};
+    }
     if (norm == 0 && column.metric == Metric::kCosine) {
       return Refuse(where + "a zero vector has no direction, so cosine refuses it; leave the "
                             "vector out or use metric dot or l2");

@@ -8,9 +8,10 @@ uint64_t WriteBatch::Append(std::string_view bytes) {
   return offset;
 }
 
-void WriteBatch::AppendVector(std::string_view column, VectorView values) {
-  vectors_.push_back({Append(column), column.size(), floats_.size(), values.size()});
-  floats_.insert(floats_.end(), values.begin(), values.end());
+void WriteBatch::AppendVector(const NamedVector& vector) {
+  vectors_.push_back({Append(vector.column), vector.column.size(), floats_.size(),
+                      vector.values.size(), vector.norm});
+  floats_.insert(floats_.end(), vector.values.begin(), vector.values.end());
 }
 
 void WriteBatch::AppendDocument(Kind kind, const DocumentView& document, uint64_t version) {
@@ -28,7 +29,7 @@ void WriteBatch::AppendDocument(Kind kind, const DocumentView& document, uint64_
   }
   change.first_vector = vectors_.size();
   change.vector_count = document.vectors.size();
-  for (const NamedVector& vector : document.vectors) AppendVector(vector.column, vector.values);
+  for (const NamedVector& vector : document.vectors) AppendVector(vector);
   changes_.push_back(change);
 }
 

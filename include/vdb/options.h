@@ -40,6 +40,11 @@ struct DatabaseOptions {
   /// With create_if_missing: an existing database is kAlreadyExists.
   bool error_if_exists = false;
 
+  /// A path that is no database but a folder with a known legacy cache (`.vemb`, `.nndex`), or a
+  /// JSON cache file, is migrated to `.vdb` in that folder and opened from there (vdb/migrate.h).
+  /// false: it is kUnsupportedFormat. A read-only open never migrates.
+  bool migrate_legacy = true;
+
   /// Open for reading only: needs no write permission, takes no lock, writes nothing, works beside
   /// a writer in another process and sees the database as of the open (or the last Refresh).
   bool read_only = false;

@@ -24,6 +24,9 @@ namespace vdb {
 struct NamedVector {
   std::string_view column;
   VectorView values;  ///< exactly the column's dimension, all finite; not zero under cosine
+  /// Above 0: `values` is a unit vector, and both are kept bit for bit (StoredVector, or a vector
+  /// normalised in double). 0: `values` is the vector itself, normalised here.
+  double norm = 0;
 };
 
 /// A document as a caller gives it. Views are read (and copied) during the call only.
@@ -75,6 +78,7 @@ class WriteBatch {
   struct VectorRef {
     uint64_t column_offset, column_bytes;  // in arena()
     uint64_t values_offset, values_count;  // in floats()
+    double norm;                           // as in NamedVector
   };
   struct Change {
     Kind kind;
@@ -94,7 +98,7 @@ class WriteBatch {
 
  private:
   uint64_t Append(std::string_view bytes);
-  void AppendVector(std::string_view column, VectorView values);
+  void AppendVector(const NamedVector& vector);
   void AppendDocument(Kind kind, const DocumentView& document, uint64_t version);
 
   std::string arena_;
