@@ -73,6 +73,13 @@ class File {
   virtual const std::string& path() const = 0;
 };
 
+/// What the file system knows of a file.
+struct FileInfo {
+  uint64_t size_bytes = 0;
+  int64_t mtime_ns = 0;  // since 1970-01-01T00:00:00Z
+  bool is_dir = false;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -85,6 +92,7 @@ class FileSystem {
   virtual StatusOr<std::vector<std::string>> List(const std::string& path) = 0;  // names, unordered
   virtual StatusOr<bool> Exists(const std::string& path) = 0;
   virtual StatusOr<bool> IsDir(const std::string& path) = 0;
+  virtual StatusOr<FileInfo> Stat(const std::string& path) = 0;  // kNotFound; follows links
   /// fsync of a directory: names created, renamed and removed in it so far survive power loss.
   virtual Status SyncDir(const std::string& path) = 0;
 };

@@ -216,6 +216,19 @@ class PosixFileSystemImpl final : public FileSystem {
     return SystemError("stat", path, errno);
   }
 
+  StatusOr<FileInfo> Stat(const std::string& path) override {
+    struct stat info;
+    if (::stat(path.c_str(), &info) != 0) {
+      if (errno == ENOTDIR) return Status::NotFound("'" + path + "': a part of it is a file");
+      return SystemError("stat", path, errno);
+    }
+    FileInfo found;
+    found.size_bytes = static_cast<uint64_t>(info.st_size);
+    found.mtime_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+    found.is_dir = S_ISDIR(info.st_mode);
+    return found;
+  }
+
   Status SyncDir(const std::string& path) override {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return SystemError("open directory", path, errno);

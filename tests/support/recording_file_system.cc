@@ -236,6 +236,10 @@ StatusOr<bool> RecordingFileSystem::Exists(const std::string& path) {
 }
 StatusOr<bool> RecordingFileSystem::IsDir(const std::string& path) { return base_->IsDir(path); }
 
+StatusOr<storage::FileInfo> RecordingFileSystem::Stat(const std::string& path) {
+  return base_->Stat(path);
+}
+
 Log DurableImage(const std::string& root) {
   namespace fs = std::filesystem;
   Log log;

@@ -91,6 +91,7 @@ class RecordingFileSystem final : public storage::FileSystem {
   StatusOr<std::vector<std::string>> List(const std::string& path) override;
   StatusOr<bool> Exists(const std::string& path) override;
   StatusOr<bool> IsDir(const std::string& path) override;
+  StatusOr<storage::FileInfo> Stat(const std::string& path) override;
   Status SyncDir(const std::string& path) override;
 
  private:
