@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "format/status_macros.h"
@@ -132,14 +133,6 @@ class HeaderParser {
   bool seen_descr_ = false, seen_order_ = false, seen_shape_ = false;
 };
 
-std::string ShapeText(const std::vector<uint64_t>& shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) {
-    text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
-  }
-  return text + (shape.size() == 1 ? ",)" : ")");
-}
-
 // Where the header's text begins and how long it is.
 StatusOr<std::string_view> HeaderText(std::string_view file) {
   if (!file.starts_with(kMagic)) {
@@ -165,24 +158,42 @@ StatusOr<std::string_view> HeaderText(std::string_view file) {
 
 }  // namespace
 
-StatusOr<NpyHeader> ParseNpyHeader(std::string_view file, uint64_t file_bytes) {
-  VDB_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(file));
+std::string NpyShapeText(const std::vector<uint64_t>& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  }
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+StatusOr<NpyDescription> DescribeNpy(std::string_view start) {
+  VDB_ASSIGN_OR_RETURN(const std::string_view text, HeaderText(start));
   HeaderParser parser(text);
   VDB_RETURN_IF_ERROR(parser.Parse());
+  NpyDescription description;
+  description.data_offset = static_cast<uint64_t>(text.data() - start.data()) + text.size();
+  description.descr = parser.descr;
+  description.fortran_order = parser.fortran_order;
+  description.shape = std::move(parser.shape);
+  return description;
+}
+
+StatusOr<NpyHeader> ParseNpyHeader(std::string_view file, uint64_t file_bytes) {
+  VDB_ASSIGN_OR_RETURN(const NpyDescription parser, DescribeNpy(file));
   if (parser.descr != "<f4" && parser.descr != "<f8") {
     return Refuse("expected elements '<f4' (float32) or '<f8' (float64), found '" +
-                  std::string(parser.descr.substr(0, 40)) +
+                  parser.descr.substr(0, 40) +
                   "'; convert with array.astype('<f4')");
   }
   if (parser.shape.size() != 2) {
     return Refuse("expected two dimensions (rows, dimension), found shape " +
-                  ShapeText(parser.shape) + "; convert with array.reshape(rows, dimension)");
+                  NpyShapeText(parser.shape) + "; convert with array.reshape(rows, dimension)");
   }
   if (parser.fortran_order) {
     return Refuse("expected C order, found Fortran order; convert with np.ascontiguousarray");
   }
   NpyHeader header;
-  header.data_offset = static_cast<uint64_t>(text.data() - file.data()) + text.size();
+  header.data_offset = parser.data_offset;
   header.rows = parser.shape[0];
   header.dimension = parser.shape[1];
   header.element_bytes = parser.descr == "<f4" ? 4 : 8;
@@ -190,7 +201,7 @@ StatusOr<NpyHeader> ParseNpyHeader(std::string_view file, uint64_t file_bytes) {
   if (__builtin_mul_overflow(header.rows, header.dimension, &elements) ||
       __builtin_mul_overflow(elements, uint64_t{header.element_bytes}, &bytes) ||
       __builtin_add_overflow(bytes, header.data_offset, &expected) || expected != file_bytes) {
-    return Refuse("shape " + ShapeText(parser.shape) + " of '" + std::string(parser.descr) +
+    return Refuse("shape " + NpyShapeText(parser.shape) + " of '" + parser.descr +
                   "' does not fit the file of " + std::to_string(file_bytes) + " bytes: expected " +
                   (expected != 0 ? std::to_string(expected) : "more than 2^64") +
                   "; is the file cut, or does it hold several arrays?");

@@ -8,12 +8,15 @@
 //                 'shape': (rows, dimension), } in any order, padded with spaces
 //   then          rows x dimension elements
 //
-// Valid for us if and only if it is a matrix (2-D) of '<f4' or '<f8' in C order and the file holds
-// exactly the elements that the header announces.
+// An import takes it if and only if it is a matrix (2-D) of '<f4' or '<f8' in C order and the file
+// holds exactly the elements that the header announces (ParseNpyHeader). Migrations take more:
+// npy_matrix.h.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "vdb/status.h"
 
@@ -25,6 +28,21 @@ struct NpyHeader {
   uint64_t dimension = 0;
   uint32_t element_bytes = 4;  // 4: float32, 8: float64
 };
+
+/// What a header says, whatever that is.
+struct NpyDescription {
+  uint64_t data_offset = 0;
+  std::string descr;
+  bool fortran_order = false;
+  std::vector<uint64_t> shape;
+};
+
+/// `start` has the whole header in it.
+/// Errors: kInvalidArgument names what was found and what is supported.
+StatusOr<NpyDescription> DescribeNpy(std::string_view start);
+
+/// "(4, 128)", as Python writes it.
+std::string NpyShapeText(const std::vector<uint64_t>& shape);
 
 /// `file` is the whole file, or its first bytes with the whole header in them; `file_bytes` is its
 /// size.

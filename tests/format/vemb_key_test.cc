@@ -103,7 +103,8 @@ TEST(VembTwins, AreFoundByNameSizeAndTime) {
   const std::vector<std::string> keys = {"sub/deep.png:4:20", "deep.png:4:20", "deep.png:5:20",
                                          "x/deep.png:4:20",   "deep.png",      "sub/deep.png:5:21",
                                          "sub/xdeep.png:5:20"};
-  const auto twins = FindVembTwins(keys.size(), [&](uint64_t i) -> std::string_view { return keys[i]; });
+  const auto twins =
+      FindVembTwins(keys.size(), [&](uint64_t i) -> std::string_view { return keys[i]; });
   ASSERT_EQ(twins.size(), 2u);
   EXPECT_EQ(twins[0].basename_entry, 1u);
   EXPECT_EQ(twins[0].relpath_entry, 0u);
