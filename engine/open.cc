@@ -1,5 +1,6 @@
 // Opening a database for writing, with recovery; closing.
 #include "engine/database_impl.h"
+#include "engine/migrate.h"
 #include "engine/open_checks.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
@@ -44,9 +45,13 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
   VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(path));
   bool create = false;
   if (there) {
+    VDB_ASSIGN_OR_RETURN(const bool current, fs.Exists(impl->PathOf(format::kCurrentFile)));
+    if (!current) {
+      VDB_ASSIGN_OR_RETURN(const std::string elsewhere, ResolveLegacy(path, options));
+      if (elsewhere != path) return Open(elsewhere, options);
+    }
     VDB_ASSIGN_OR_RETURN(const bool is_dir, fs.IsDir(path));
     if (!is_dir) return Status::UnsupportedFormat("'" + path + "' is a file, not a database");
-    VDB_ASSIGN_OR_RETURN(const bool current, fs.Exists(impl->PathOf(format::kCurrentFile)));
     if (current && options.user.create_if_missing && options.user.error_if_exists) {
       return Status::AlreadyExists("'" + path + "' holds a database already");
     }

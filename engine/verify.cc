@@ -12,6 +12,7 @@
 #include "format/checksum.h"
 #include "format/frame.h"
 #include "format/metadata.h"
+#include "format/migration_record.h"
 #include "format/status_macros.h"
 #include "storage/mask_file.h"
 #include "vdb/json_text.h"
@@ -38,6 +39,7 @@ class Verifier {
 
   void CheckManifests();
   void CheckLedger();
+  void CheckMigrationRecord();
   Status CheckSegments();
   Status CheckDocuments();
   VerifyReport& report() { return report_; }
@@ -128,6 +130,17 @@ void Verifier::CheckLedger() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   for (const VerifyProblem& problem : found) Problem(problem.file, problem.where, problem.message);
+}
+
+void Verifier::CheckMigrationRecord() {
+  const std::string name(format::kMigratedFile);
+  auto bytes = storage::ReadWholeFile(fs_, JoinPath(root_, name), format::kMigrationRecordBytesMax);
+  if (bytes.status().code() == StatusCode::kNotFound) return;  // most databases have none
+  report_.files_checked += 1;
+  if (!bytes.ok()) return Problem(name, "whole file", bytes.status().message());
+  report_.bytes_checked += bytes->size();
+  const auto record = format::DecodeMigrationRecord(*bytes, name);
+  if (!record.ok()) Problem(name, "whole file", record.status().message());
 }
 
 std::vector<VerifyProblem> Verifier::LedgerProblems(const StatusOr<std::string>& bytes) {
@@ -470,6 +483,7 @@ StatusOr<VerifyReport> DatabaseImpl::Verify(const ProgressCallback& progress) co
   Verifier verifier(fs(), path_, view, progress);
   verifier.CheckManifests();
   verifier.CheckLedger();
+  verifier.CheckMigrationRecord();
   VDB_RETURN_IF_ERROR(verifier.CheckSegments());
   VerifyIndexes(fs(), path_, *view, &verifier.report(),
                 [&verifier](const std::string& file, const std::string& where,

@@ -23,10 +23,11 @@ void StreamingHash::Update(const void* data, size_t size) {
   XXH3_64bits_update(&state_->xxh, data, size);
 }
 uint64_t StreamingHash::Digest64() const { return XXH3_64bits_digest(&state_->xxh); }
-std::string StreamingHash::Digest128Hex() const {
+Hash128 StreamingHash::Digest128() const {
   const XXH128_hash_t hash = XXH3_128bits_digest(&state_->xxh);
-  return Hex64(hash.high64) + Hex64(hash.low64);
+  return {hash.high64, hash.low64};
 }
+std::string StreamingHash::Digest128Hex() const { return Hex128(Digest128()); }
 
 std::string Hex64(uint64_t value) {
   char text[17];

@@ -2,7 +2,7 @@
 //
 //   LOCK  CREATING  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
 //   docs-000001/   segments/000007.{npy,rows,keys,sums,order,ivf}  segments/000007.del-000043
-//   epochs/000003.vdbe
+//   epochs/000003.vdbe  MIGRATED
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ inline constexpr std::string_view kCurrentFile = "CURRENT";
 inline constexpr std::string_view kCurrentTmpFile = "CURRENT.tmp";
 inline constexpr std::string_view kLedgerFile = "ledger";
 inline constexpr std::string_view kCreatingFile = "CREATING";  // only while a database is made
+inline constexpr std::string_view kMigratedFile = "MIGRATED";  // what a migration made it from
 inline constexpr std::string_view kSegmentsDir = "segments";
 inline constexpr std::string_view kEpochsDir = "epochs";  // made with the first epoch
 

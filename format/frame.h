@@ -45,6 +45,7 @@ inline constexpr std::string_view kKeysMagic = "VDB-KEYS";
 inline constexpr std::string_view kOrderMagic = "VDBORDER";
 inline constexpr std::string_view kEpochMagic = "VDBEPOCH";
 inline constexpr std::string_view kListMagic = "VDB-LIST";
+inline constexpr std::string_view kMigrationMagic = "VDB-MIGR";
 
 /// Header and payload in one string.
 std::string EncodeFrame(std::string_view magic, std::string_view payload,

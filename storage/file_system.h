@@ -29,6 +29,9 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
   const std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  /// Gives the memory behind [offset, offset + size) back to the system; what is read there again
+  /// is read from the file again. For passes over more than should stay resident.
+  virtual void Release([[maybe_unused]] size_t offset, [[maybe_unused]] size_t size) const {}
 
  private:
   const std::byte* data_;

@@ -33,6 +33,16 @@ class PosixMapping final : public Mapping {
   ~PosixMapping() override {
     ::munmap(const_cast<std::byte*>(data()), size());  // NOLINT: munmap wants void*
   }
+  // A shared mapping's pages are the page cache's: dropping them loses nothing.
+  void Release(size_t offset, size_t bytes) const override {
+    constexpr size_t kPage = 4096;
+    const size_t from = std::min(size(), offset) / kPage * kPage;
+    const size_t past = std::min(size(), offset + bytes);
+    if (past > from) {
+      (void)::madvise(const_cast<std::byte*>(data()) + from, past - from,  // NOLINT: as above
+                      MADV_DONTNEED);
+    }
+  }
 };
 
 class PosixFileLock final : public FileLock {

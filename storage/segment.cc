@@ -22,6 +22,9 @@ constexpr int kRows = 0, kRecords = 1, kKeys = 2;
 // How far the durable hint may lag behind: bounds the tail that recovery checks and rewrites.
 constexpr uint64_t kHintEveryBytes = 8u << 20;
 
+// A seal reads a whole segment once; it does not keep more than this of it resident.
+constexpr uint64_t kReleaseEveryBytes = 4u << 20;
+
 std::span<const std::byte> AsBytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -169,6 +172,10 @@ Status Segment::CheckRow(uint64_t row, uint64_t key_bytes) const {
   return Status::Corruption("'" + PathOf(SegmentFile::kRows) + "' row " + std::to_string(row) +
                             ": row, record or key does not match its checksum; run `vdbtool "
                             "verify` and restore the segment's files from a copy");
+}
+
+void Segment::Release() const {
+  for (const auto& mapping : mappings_) mapping->Release(0, mapping->size());
 }
 
 std::optional<uint64_t> Segment::FindSorted(uint64_t docno, uint64_t rows) const {
@@ -377,10 +384,14 @@ Status Segment::WriteSums(const format::SegmentEntry& entry, const Mapping* orde
     format::FileSums file;
     file.file = i < 3 ? static_cast<SegmentFile>(i) : SegmentFile::kOrder;
     file.file_bytes = i < 3 ? sizes[i] : order->size();
-    const std::byte* data = i < 3 ? mappings_[i]->data() : order->data();
+    const Mapping& mapping = i < 3 ? *mappings_[i] : *order;
     for (uint64_t at = 0; at < file.file_bytes; at += format::kSumsBlockBytes) {
-      file.blocks.push_back(format::Hash64(
-          data + at, std::min<uint64_t>(format::kSumsBlockBytes, file.file_bytes - at)));
+      file.blocks.push_back(
+          format::Hash64(mapping.data() + at,
+                         std::min<uint64_t>(format::kSumsBlockBytes, file.file_bytes - at)));
+      if (at / kReleaseEveryBytes != (at + format::kSumsBlockBytes) / kReleaseEveryBytes) {
+        mapping.Release(at / kReleaseEveryBytes * kReleaseEveryBytes, kReleaseEveryBytes);
+      }
     }
     sums.files.push_back(std::move(file));
   }

@@ -77,6 +77,9 @@ class Segment {
   /// Compares the row's checksum; kCorruption names file and row.
   Status CheckRow(uint64_t row, uint64_t key_bytes) const;
 
+  /// Gives the memory of what was read so far back to the system (Mapping::Release).
+  void Release() const;
+
   /// The row of a docno below `watermark.rows`, or nothing.
   StatusOr<std::optional<uint64_t>> FindDocno(uint64_t docno,
                                               const format::WatermarkRecord& watermark) const;
