@@ -1,6 +1,8 @@
 // Collection, Snapshot and DocumentIterator: the public faces of the engine's reads and writes.
 #include "vdb/collection.h"
 
+#include <algorithm>
+
 #include "engine/database_impl.h"
 #include "engine/field_entries.h"
 #include "engine/filter_run.h"
@@ -273,6 +275,15 @@ Status DocumentIterator::status() const { return impl_->cursor->status(); }
 
 std::string_view DocumentIterator::key() const {
   return impl_->cursor->key().substr(format::kDocumentPrefixBytes);
+}
+
+StatusOr<bool> DocumentIterator::HasVector(std::string_view column) const {
+  return NoThrow([&]() -> StatusOr<bool> {
+    const format::ColumnEntry* entry = format::FindColumn(*impl_->collection, column);
+    if (entry == nullptr) return false;
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(impl_->cursor->value()));
+    return std::binary_search(record.columns.begin(), record.columns.end(), entry->id);
+  });
 }
 
 StatusOr<Document> DocumentIterator::document(DocumentParts parts) const {

@@ -54,7 +54,8 @@ class Preparer {
       return Refuse("key of " + std::to_string(to.key.size()) + " bytes, expected 1 to " +
                     std::to_string(kKeyBytesMax));
     }
-    if (from.kind != Kind::kDelete && from.kind != Kind::kSetVector) {
+    const bool deletes = from.kind == Kind::kDelete || from.kind == Kind::kDeleteIfVersion;
+    if (!deletes && from.kind != Kind::kSetVector) {
       auto metadata = format::MetadataFromJson(batch_.text(from.metadata_offset,
                                                            from.metadata_bytes));
       if (!metadata.ok()) {

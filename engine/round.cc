@@ -124,6 +124,14 @@ Status Round::CheckColumns(const PreparedChange& change) const {
   return Status::Ok();
 }
 
+void Round::ApplyDelete(Document* document, WriteResult* result) {
+  Retire(document);
+  count_events_.push_back({collection_->id, 0, -1});
+  document->exists = false;
+  document->body_change = BodyChange::kDelete;
+  result->deleted_count += 1;
+}
+
 Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
                     uint64_t batch_number, WriteResult* result) {
   VDB_RETURN_IF_ERROR(CheckColumns(change));
@@ -137,6 +145,7 @@ Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
       }
       break;
     case Kind::kReplaceIfVersion:
+    case Kind::kDeleteIfVersion:
       if (document->exists && document->record.version != change.version) {
         return Status::FailedPrecondition("expected version " + std::to_string(change.version) +
                                           ", found " + std::to_string(document->record.version) +
@@ -160,12 +169,12 @@ Status Round::Apply(const PreparedBatch& batch, const PreparedChange& change,
                                             document->record.metadata));
         if (!matches) return Status::Ok();
       }
-      Retire(document);
-      count_events_.push_back({collection_->id, 0, -1});
-      document->exists = false;
-      document->body_change = BodyChange::kDelete;
-      result->deleted_count += 1;
+      ApplyDelete(document, result);
       return Status::Ok();
+  }
+  if (change.kind == Kind::kDeleteIfVersion) {
+    ApplyDelete(document, result);
+    return Status::Ok();
   }
   if (change.kind == Kind::kSetMetadata) {
     document->record.metadata = change.metadata;

@@ -78,6 +78,7 @@ class Round {
                WriteResult* result);
   Status ApplyPut(const PreparedChange& change, Document* document);
   Status ApplySetVector(const PreparedChange& change, Document* document);
+  void ApplyDelete(Document* document, WriteResult* result);
   Status MoveOtherVectors(std::string_view key, uint32_t but_column, const Document& from,
                           std::vector<PreparedVector>* vectors) const;
   Status LoadFields(std::string_view store_key, Document* document) const;

@@ -55,6 +55,10 @@ void WriteBatch::Delete(std::string_view key) {
   AppendDocument(Kind::kDelete, {.key = key}, 0);
 }
 
+void WriteBatch::DeleteIfVersion(std::string_view key, uint64_t version) {
+  AppendDocument(Kind::kDeleteIfVersion, {.key = key}, version);
+}
+
 void WriteBatch::Clear() {  // keeps the memory for the next fill
   arena_.clear();
   floats_.clear();

@@ -1,6 +1,8 @@
 // The classes of vdb/filter.h.
 #include "vdb/filter.h"
 
+#include <new>
+
 #include "query/filter_build.h"
 #include "query/filter_text.h"
 
@@ -11,6 +13,8 @@ Status InFilter(const Status& status) {
   return status.ok() ? status : Status::InvalidArgument("filter: " + status.message());
 }
 
+Status OutOfMemory() { return Status::ResourceExhausted("filter: out of memory"); }
+
 }  // namespace
 
 Filter::Filter(StatusOr<query::FilterNodePtr> root) : status_(root.status()) {
@@ -20,19 +24,23 @@ Filter::Filter(StatusOr<query::FilterNodePtr> root) : status_(root.status()) {
   if (!status_.ok()) root_ = nullptr;
 }
 
-StatusOr<Filter> Filter::Parse(std::string_view text) {
+StatusOr<Filter> Filter::Parse(std::string_view text) try {
   StatusOr<query::FilterNodePtr> root = query::ParseFilter(text);
   if (!root.ok()) return root.status();
   return Filter(std::move(root));
+} catch (const std::bad_alloc&) {
+  return OutOfMemory();
 }
 
-Filter Filter::Join(query::FilterOp op, std::vector<Filter> filters) {
+Filter Filter::Join(query::FilterOp op, std::vector<Filter> filters) try {
   std::vector<query::FilterNodePtr> children;
   for (Filter& filter : filters) {
     if (!filter.status_.ok()) return Filter(filter.status_);
     children.push_back(std::move(filter.root_));
   }
   return Filter(query::MakeJunction(op, children));
+} catch (const std::bad_alloc&) {
+  return Filter(OutOfMemory());
 }
 
 Filter Filter::And(std::vector<Filter> filters) {
@@ -43,9 +51,11 @@ Filter Filter::Or(std::vector<Filter> filters) {
   return Join(query::FilterOp::kOr, std::move(filters));
 }
 
-Filter Filter::Not(Filter filter) {
+Filter Filter::Not(Filter filter) try {
   if (!filter.status_.ok()) return filter;
   return Filter(query::MakeNot(std::move(filter.root_)));
+} catch (const std::bad_alloc&) {
+  return Filter(OutOfMemory());
 }
 
 std::string Filter::ToString() const {
@@ -60,7 +70,7 @@ Field Field::Key() {
   return field;
 }
 
-Filter Field::Predicate(query::FilterOp op, std::vector<FilterValue> values) const {
+Filter Field::Predicate(query::FilterOp op, std::vector<FilterValue> values) const try {
   StatusOr<format::FieldPath> path = format::FieldPath();
   if (!key_) path = format::ParseFieldPath(path_);
   if (!path.ok()) return Filter(InFilter(path.status()));
@@ -68,6 +78,8 @@ Filter Field::Predicate(query::FilterOp op, std::vector<FilterValue> values) con
       query::MakePredicate(op, std::move(*path), std::move(values));
   if (!node.ok()) return Filter(InFilter(node.status()));
   return Filter(std::move(node));
+} catch (const std::bad_alloc&) {
+  return Filter(OutOfMemory());
 }
 
 Filter Field::Equals(FilterValue value) const {

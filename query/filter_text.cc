@@ -150,10 +150,13 @@ std::optional<FilterKeyword> FilterKeywordOf(std::string_view word) {
   return std::nullopt;
 }
 
-std::string FilterText(const FilterNode& filter) {
-  FilterPrinter printer;
-  printer.Print(filter, Binding::kNone);
-  return std::move(printer.text());
+const std::string& FilterText(const FilterNode& filter) {
+  std::call_once(filter.text_made, [&filter] {
+    FilterPrinter printer;
+    printer.Print(filter, Binding::kNone);
+    filter.text = std::move(printer.text());
+  });
+  return filter.text;
 }
 
 }  // namespace vdb::query

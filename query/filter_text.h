@@ -19,6 +19,7 @@ std::optional<FilterKeyword> FilterKeywordOf(std::string_view word);
 /// Null if `text` is blank: it matches every document. Errors as vdb/filter.h has them.
 StatusOr<FilterNodePtr> ParseFilter(std::string_view text);
 
-std::string FilterText(const FilterNode& filter);
+/// The canonical text form; made once, and kept by the node. Threads: any.
+const std::string& FilterText(const FilterNode& filter);
 
 }  // namespace vdb::query

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "format/field_path.h"
@@ -34,6 +36,10 @@ struct FilterNode {
   std::vector<std::shared_ptr<const FilterNode>> children;
 
   bool is_predicate() const { return op > FilterOp::kNot; }
+
+  // The text form, made when it is first asked for (query/filter_text.h): caches are keyed by it.
+  mutable std::once_flag text_made;
+  mutable std::string text;
 };
 using FilterNodePtr = std::shared_ptr<const FilterNode>;
 

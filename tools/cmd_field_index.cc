@@ -102,7 +102,7 @@ StatusOr<int> RunFieldIndexList(const FieldIndexArgs& args) {
 
 StatusOr<int> RunCount(const CountArgs& args) {
   const auto filter = ParseFilter(args.filter);
-  if (!filter.ok()) return filter.status();
+  if (!filter) return kUsage;
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
@@ -122,10 +122,11 @@ StatusOr<int> RunCount(const CountArgs& args) {
 
 StatusOr<int> DeleteMatching(const DeleteArgs& args) {
   const auto filter = ParseFilter(*args.filter);
-  if (!filter.ok()) return filter.status();
+  if (!filter) return kUsage;
   if (filter->matches_all()) {  // an empty variable of a script must not empty a collection
-    return Status::InvalidArgument("--filter: it is empty, and would match every document; "
-                                   "`vdbtool drop` drops a collection");
+    PrintError("--filter: it is empty, and would match every document; `vdbtool drop` drops a "
+               "collection");
+    return kUsage;
   }
   auto db = OpenForWriting(args.database);
   if (!db.ok()) return db.status();

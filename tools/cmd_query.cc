@@ -75,7 +75,7 @@ void PrintNotes(const QueryArgs& args, const QueryResult& result) {
 
 StatusOr<int> RunQuery(const QueryArgs& args) {
   const auto filter = ParseFilter(args.filter);
-  if (!filter.ok()) return filter.status();
+  if (!filter) return kUsage;
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);

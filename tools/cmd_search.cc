@@ -203,7 +203,7 @@ StatusOr<int> RunSearch(const SearchArgs& args) {
     return kUsage;
   }
   const auto filter = ParseFilter(args.filter);
-  if (!filter.ok()) return filter.status();
+  if (!filter) return kUsage;
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);

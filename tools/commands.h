@@ -28,7 +28,7 @@ struct ImportArgs : CommonArgs {
   std::optional<std::string> metric;
   std::string model;
   std::string keys_file;
-  uint64_t batch_rows = 1000;
+  uint64_t batch_rows = 10000;
 };
 StatusOr<int> RunImport(const ImportArgs& args);
 
@@ -55,6 +55,20 @@ struct DeleteArgs : KeyArgs {
 StatusOr<int> RunDelete(const DeleteArgs& args);
 /// What RunDelete does with a filter.
 StatusOr<int> DeleteMatching(const DeleteArgs& args);
+
+struct PruneArgs : CommonArgs {
+  std::string collection;
+  std::string root;
+  bool dry_run = false;
+};
+StatusOr<int> RunPrune(const PruneArgs& args);
+
+struct RekeyArgs : CommonArgs {
+  std::string collection;
+  std::string prefix, to;
+  bool dry_run = false;
+};
+StatusOr<int> RunRekey(const RekeyArgs& args);
 
 struct CountArgs : CommonArgs {
   std::string collection;

@@ -76,10 +76,11 @@ bool IsOneGoal(bool recall, bool nprobe, bool exact) {
   return false;
 }
 
-StatusOr<Filter> ParseFilter(const std::string& text) {
+std::optional<Filter> ParseFilter(const std::string& text) {
   auto filter = Filter::Parse(text);
-  if (filter.ok()) return filter;
-  return Status(filter.status().code(), "--filter: " + filter.status().message());
+  if (filter.ok()) return std::move(*filter);
+  PrintError("--filter: " + filter.status().message());
+  return std::nullopt;
 }
 
 void PrintNote(const std::string& text) { PrintToStderr(text); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,8 +34,8 @@ void PrintError(std::string_view message);
 /// Whether at most one of the goals of a search was given; if not, says so on stderr.
 bool IsOneGoal(bool recall, bool nprobe, bool exact);
 
-/// A filter's text form. A parse error names a column of it, so the message names --filter, too.
-StatusOr<Filter> ParseFilter(const std::string& text);
+/// The text of --filter. None: it is malformed; which column of it, has been said on stderr.
+std::optional<Filter> ParseFilter(const std::string& text);
 
 /// To stderr, as it is: what is said about an answer, and is no part of it.
 void PrintNote(const std::string& text);

@@ -291,6 +291,31 @@ void AddCount(CLI::App* parent, Run* run) {
   command.app->add_option("--filter", command.args->filter, kFilterHelp);
 }
 
+void AddPrune(CLI::App* parent, Run* run) {
+  Command<PruneArgs> command(parent, "prune", "Drop the documents whose file is gone or changed",
+                             run, RunPrune);
+  command.Collection();
+  command.app->footer(
+      "A document's file is its relpath (a field of the metadata) below DIR; it has changed if it\n"
+      "has another size or mtime_ns than the metadata says. Documents without relpath are kept.\n");
+  command.app->add_option("--root", command.args->root, "Directory of the files")->required();
+  command.app->add_flag("--dry-run", command.args->dry_run, "Only say how many");
+}
+
+void AddRekey(CLI::App* parent, Run* run) {
+  Command<RekeyArgs> command(
+      parent, "rekey", "Rename keys after a folder was moved; vectors and the rest stay", run,
+      RunRekey);
+  command.Collection();
+  command.app->footer(
+      "Every key that starts with A starts with B afterwards, and so does a relpath in the\n"
+      "metadata. Nothing is renamed if one of the new keys is taken.\n");
+  command.app->add_option("--prefix", command.args->prefix, "A: what the keys start with")
+      ->required();
+  command.app->add_option("--to", command.args->to, "B: what they are to start with")->required();
+  command.app->add_flag("--dry-run", command.args->dry_run, "Only say how many");
+}
+
 void AddFieldIndex(CLI::App* parent, Run* run) {
   CLI::App* index =
       parent->add_subcommand("field-index", "Add, drop or list indexes of metadata fields");
@@ -328,6 +353,8 @@ void AddCommands(CLI::App* app, Run* run) {
   AddQuery(app, run);
   AddIndex(app, run);
   AddFieldIndex(app, run);
+  AddPrune(app, run);
+  AddRekey(app, run);
   AddCount(app, run);
   AddRecall(app, run);
   Command<ListArgs>(app, "list", "List collections and columns", run, RunList);

@@ -38,6 +38,9 @@ class DocumentIterator {
   /// Requires Valid(). Valid until the next move.
   std::string_view key() const;
 
+  /// Whether the document has a vector in `column`; reads no vector. False for unknown columns.
+  StatusOr<bool> HasVector(std::string_view column) const;
+
   /// The whole document; `parts` says what to load beside key and version.
   StatusOr<Document> document(DocumentParts parts = {}) const;
 

@@ -60,6 +60,10 @@ class WriteBatch {
   /// Remove a document. A key that does not exist is not an error; see WriteResult::missing_count.
   void Delete(std::string_view key);
 
+  /// Remove a document. If its current version is not `version`, the whole batch fails with
+  /// kFailedPrecondition (kNotFound if there is no such document).
+  void DeleteIfVersion(std::string_view key, uint64_t version);
+
   void Clear();
   size_t change_count() const { return changes_.size(); }
   /// Bytes held, about what the batch will occupy. A batch above kBatchBytesMax is refused.
@@ -74,6 +78,7 @@ class WriteBatch {
     kSetVector,
     kSetMetadata,
     kDelete,
+    kDeleteIfVersion,
   };
   struct VectorRef {
     uint64_t column_offset, column_bytes;  // in arena()

@@ -182,11 +182,16 @@ void ToolTest::Fails(const std::vector<std::string>& arguments,
   }
 }
 
-void ToolTest::Misused(const std::vector<std::string>& arguments) {
+void ToolTest::Misused(const std::vector<std::string>& arguments,
+                       const std::vector<std::string>& words) {
   const ToolResult result = RunTool(arguments);
   EXPECT_EQ(result.code, 2) << Joined(arguments) << "\n" << result.err;
   EXPECT_EQ(result.out, "") << Joined(arguments);
   EXPECT_EQ(result.err.rfind("vdbtool: ", 0), 0u) << result.err;
+  for (const std::string& word : words) {
+    EXPECT_NE(result.err.find(word), std::string::npos)
+        << Joined(arguments) << "\nexpected: " << word << "\nfound: " << result.err;
+  }
 }
 
 std::string ToolTest::ContentHash() {

@@ -48,7 +48,8 @@ class ToolTest : public ::testing::Test {
   void Fails(const std::vector<std::string>& arguments, const std::vector<std::string>& words,
              const std::string& input = "");
   /// The same with exit code 2.
-  void Misused(const std::vector<std::string>& arguments);
+  void Misused(const std::vector<std::string>& arguments,
+               const std::vector<std::string>& words = {});
   std::string ContentHash();
 
  private:

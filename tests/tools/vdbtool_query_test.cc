@@ -119,11 +119,11 @@ TEST_F(QueryToolTest, SearchesWithMore) {
 }
 
 TEST_F(QueryToolTest, Mistakes) {
-  Fails({"query", db(), "c", "--filter", "g ="}, {"--filter", "column"});
+  Misused({"query", db(), "c", "--filter", "g ="}, {"--filter", "column"});
   Fails({"query", db(), "c", "--cursor", "AAAA"}, {"cursor"});
   Fails({"query", db(), "c", "--fields", "a..b"}, {"a..b"});
   Fails({"query", db(), "c", "--order-by", "$body"}, {"body"});
-  Fails({"search", db(), "c", "--like", "k3", "--filter", "g ="}, {"--filter"});
+  Misused({"search", db(), "c", "--like", "k3", "--filter", "g ="}, {"--filter"});
   Misused({"query", db(), "c", "--limit", "-1"});
   Misused({"query", db(), "c", "--cursor", "AAAA", "--offset", "1"});
   Misused({"search", db(), "c", "--like", "k3", "--mmr", "2"});
