@@ -23,7 +23,8 @@ constexpr size_t kRoundBytesMax = 32u << 20;
 }  // namespace
 
 StatusOr<WriteResult> DatabaseImpl::Write(uint32_t collection_id, const WriteBatch& batch,
-                                          const WriteOptions& options, bool deletes_must_exist) {
+                                          const WriteOptions& options, bool deletes_must_exist,
+                                          const std::function<bool()>& wait_turn) {
   if (read_only()) {
     return Status::FailedPrecondition("'" + path_ + "' is open for reading only");
   }
@@ -37,6 +38,7 @@ StatusOr<WriteResult> DatabaseImpl::Write(uint32_t collection_id, const WriteBat
     VDB_ASSIGN_OR_RETURN(prepared, Prepare(*collection, batch));
   }
   prepared.deletes_must_exist = deletes_must_exist;
+  if (wait_turn && !wait_turn()) return Status::Cancelled("the writer gave up its turn");
   return WritePrepared(prepared, options);
 }
 

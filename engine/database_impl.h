@@ -16,6 +16,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -73,8 +74,10 @@ class DatabaseImpl final : public storage::RocksWatcher,
                                  const Filter& filter, const WriteOptions& options);
 
   // commit.cc
+  /// `wait_turn`, if given, is called between preparing and queueing; false: kCancelled.
   StatusOr<WriteResult> Write(uint32_t collection_id, const WriteBatch& batch,
-                              const WriteOptions& options, bool deletes_must_exist);
+                              const WriteOptions& options, bool deletes_must_exist,
+                              const std::function<bool()>& wait_turn = {});
 
   // reads.cc and search.cc
   /// The newest view; kFailedPrecondition after Close.

@@ -1,6 +1,6 @@
-// ImportPipeline: batches flow from the thread that reads a file, through a short queue, to threads
-// that commit them, so that preparing a batch overlaps the sync of others. Batches are taken in the
-// order they were pushed; with one writer they are also committed in that order.
+// ImportPipeline: chunks flow from the thread that reads a source, through a short queue, to
+// workers. A worker converts its chunk beside the others, then waits for its turn: turns come in the
+// order in which the chunks were pushed, so whatever is done in them is done in the source's order.
 #pragma once
 
 #include <chrono>
@@ -12,142 +12,76 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
-#include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "vdb/collection.h"
+#include "engine/import_batch.h"
+#include "vdb/status.h"
 
 namespace vdb::engine {
 
-struct ImportBatch {
-  WriteBatch changes;
-  uint64_t first_row = 0;        // place of its first change in the file
-  std::vector<uint64_t> places;  // of each change, where they are not first_row + i (line numbers)
-  uint64_t file_bytes = 0;       // of the file that it stands for
-
-  uint64_t place(size_t i) const { return places.empty() ? first_row + i : places[i]; }
-};
-
-/// What has been committed so far.
-struct ImportTotals {
-  uint64_t documents = 0;
-  uint64_t batches = 0;
-  uint64_t file_bytes = 0;
-};
-
-/// Push, Finish and Cancel on one thread only.
+/// Push, WaitIdle, Finish and Cancel on one thread only.
 class ImportPipeline {
  public:
-  /// `commit` is called on the writer threads and must not throw.
-  using Commit = std::function<Status(const ImportBatch&)>;
+  /// What a worker asks before it does what must be done in order.
+  class Turn {
+   public:
+    /// Returns once all earlier chunks are done. False: one of them failed, or the import was
+    /// cancelled; give up.
+    bool Wait() { return pipeline_->WaitTurn(number_); }
 
-  ImportPipeline(size_t writer_count, Commit commit)
-      : queue_max_(writer_count), commit_(std::move(commit)) {
-    writers_.reserve(writer_count);
-    for (size_t i = 0; i < writer_count; ++i) {
-      try {
-        writers_.emplace_back([this] { RunWriter(); });
-      } catch (const std::system_error& error) {
-        // One writer does, if the system gives no more threads; without any the first Push fails.
-        if (!writers_.empty()) return;
-        failure_.emplace(0, Status::ResourceExhausted(
-                                std::string("import: cannot start a thread: ") + error.what()));
-      }
-    }
-  }
+   private:
+    friend class ImportPipeline;
+    Turn(ImportPipeline* pipeline, uint64_t number) : pipeline_(pipeline), number_(number) {}
+    ImportPipeline* pipeline_;
+    uint64_t number_;
+  };
+
+  /// Both are called on the workers and must not throw. Convert fills an empty batch, beside others;
+  /// Commit waits for its turn at some point.
+  using Convert = std::function<Status(const ImportChunk& chunk, ImportBatch* batch)>;
+  using Commit = std::function<Status(ImportBatch& batch, Turn& turn)>;
+
+  ImportPipeline(size_t worker_count, Convert convert, Commit commit);
   ~ImportPipeline() { Stop(/*drop_queue=*/true); }
   ImportPipeline(const ImportPipeline&) = delete;
   ImportPipeline& operator=(const ImportPipeline&) = delete;
 
-  /// Waits while the queue is full. False: a writer has failed, push no more.
-  bool Push(std::unique_ptr<ImportBatch> batch) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return queue_.size() < queue_max_ || failure_; });
-    if (failure_) return false;
-    queue_.push_back(std::move(batch));
-    changed_.notify_all();
-    return true;
-  }
+  /// An empty chunk, with the memory of one that is done.
+  std::unique_ptr<ImportChunk> NewChunk();
 
-  ImportTotals totals() const {
-    const std::scoped_lock lock(mutex_);
-    return totals_;
-  }
+  /// Waits while the queue is full. False: something failed, push no more.
+  bool Push(std::unique_ptr<ImportChunk> chunk);
 
-  /// Waits until everything pushed is committed, but not longer than `wait`. True when it is, or
-  /// when a writer has failed.
-  bool WaitIdle(std::chrono::milliseconds wait) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, wait, [this] {
-      return busy_ == 0 && (queue_.empty() || failure_);
-    });
-  }
+  /// Waits until everything pushed is done, but not longer than `wait`. True when it is, or when
+  /// something has failed.
+  bool WaitIdle(std::chrono::milliseconds wait);
 
-  /// Commits what was pushed and ends the writers. The error of the earliest batch that failed.
-  Status Finish() {
-    Stop(/*drop_queue=*/false);
-    return failure_ ? failure_->second : Status::Ok();
-  }
+  /// Finishes what was pushed and ends the workers. The error of the first chunk that failed.
+  Status Finish();
 
-  /// Ends the writers after the batches that they are at.
-  Status Cancel() {
-    Stop(/*drop_queue=*/true);
-    return failure_ ? failure_->second : Status::Ok();
-  }
+  /// Ends the workers after the turn that is being taken.
+  Status Cancel();
 
  private:
-  void Stop(bool drop_queue) {
-    {
-      const std::scoped_lock lock(mutex_);
-      stopping_ = true;
-      if (drop_queue) queue_.clear();
-      changed_.notify_all();
-    }
-    for (std::thread& writer : writers_) writer.join();
-    writers_.clear();
-  }
+  void Stop(bool drop_queue);
+  void RunWorker();
+  void Recycle(std::unique_ptr<ImportChunk> chunk);
+  bool WaitTurn(uint64_t number);
+  bool IsOver() const { return failure_.has_value() || cancelled_; }
 
-  void RunWriter() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [this] { return !queue_.empty() || stopping_ || failure_; });
-      if (queue_.empty() || failure_) return;
-      const std::unique_ptr<ImportBatch> batch = std::move(queue_.front());
-      queue_.pop_front();
-      ++busy_;
-      changed_.notify_all();
-      lock.unlock();
-      const Status status = commit_(*batch);
-      lock.lock();
-      --busy_;
-      Record(*batch, status);
-      changed_.notify_all();
-    }
-  }
-
-  void Record(const ImportBatch& batch, const Status& status) {
-    if (status.ok()) {
-      totals_.documents += batch.changes.change_count();
-      totals_.batches += 1;
-      totals_.file_bytes += batch.file_bytes;
-    } else if (!failure_ || batch.first_row < failure_->first) {
-      failure_.emplace(batch.first_row, status);
-    }
-  }
-
-  const size_t queue_max_;
+  const Convert convert_;
   const Commit commit_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;                          // of anything below
-  std::deque<std::unique_ptr<ImportBatch>> queue_;
-  std::optional<std::pair<uint64_t, Status>> failure_;       // first row of its batch, and why
-  ImportTotals totals_;
-  size_t busy_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;  // of anything below
+  std::deque<std::unique_ptr<ImportChunk>> queue_;
+  std::vector<std::unique_ptr<ImportChunk>> spare_;
+  std::optional<Status> failure_;    // of the first chunk that failed
+  uint64_t taken_ = 0;               // chunks that workers took; the number of the next
+  uint64_t done_ = 0;                // chunks done; whose turn it is
   bool stopping_ = false;
-  std::vector<std::thread> writers_;
+  bool cancelled_ = false;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace vdb::engine

@@ -1,5 +1,6 @@
 #include "format/jsonl.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "vdb/types.h"
@@ -88,6 +89,35 @@ bool JsonlParser::ReadVectors() {
   return reader_->ok();
 }
 
+bool JsonlParser::ReadUnitAndNorm(JsonlDocument::Vector* vector, size_t offset) {
+  if (!reader_->EnterObject()) return false;
+  bool seen_unit = false, seen_norm = false;
+  std::string_view name;
+  while (reader_->NextField(&unit_scratch_, &name)) {
+    if (name == "unit") {
+      if (!Once(&seen_unit, name, reader_->offset())) return false;
+      if (!ReadFloats(reader_, &document_->values)) return false;
+    } else if (name == "norm") {
+      if (!Once(&seen_norm, name, reader_->offset())) return false;
+      if (!reader_->ReadDouble(&vector->norm)) return false;
+    } else {
+      return reader_->Fail(reader_->offset(), "unit or norm before here",
+                           "the field '" + std::string(name.substr(0, 80)) + "'");
+    }
+  }
+  if (!reader_->ok()) return false;
+  if (!seen_unit || !seen_norm) {
+    return reader_->Fail(offset, "an array, or an object of unit and norm", "one without them");
+  }
+  const auto first = document_->values.begin() + static_cast<ptrdiff_t>(vector->first);
+  const bool zero = std::all_of(first, document_->values.end(), [](float v) { return v == 0; });
+  if (vector->norm < 0 || (vector->norm == 0 && !zero)) {
+    return reader_->Fail(offset, "a norm above 0, or 0 and a unit of zeros",
+                         std::to_string(vector->norm));
+  }
+  return true;
+}
+
 bool JsonlParser::ReadVector(std::string_view column, size_t offset) {
   if (reader_->Peek() == JsonKind::kNull) return reader_->ReadNull();
   for (const auto& other : document_->vectors) {
@@ -96,8 +126,12 @@ bool JsonlParser::ReadVector(std::string_view column, size_t offset) {
                            "a second one for column '" + std::string(column) + "'");
     }
   }
-  JsonlDocument::Vector vector{std::string(column), document_->values.size(), 0};
-  if (!ReadFloats(reader_, &document_->values)) return false;
+  JsonlDocument::Vector vector{std::string(column), document_->values.size(), 0, 0};
+  if (reader_->Peek() == JsonKind::kObject) {
+    if (!ReadUnitAndNorm(&vector, offset)) return false;
+  } else if (!ReadFloats(reader_, &document_->values)) {
+    return false;
+  }
   vector.count = document_->values.size() - vector.first;
   if (vector.count < 1 || vector.count > kDimensionMax) {
     return reader_->Fail(offset, "1 to " + std::to_string(kDimensionMax) + " numbers in a vector",

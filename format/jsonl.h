@@ -3,7 +3,8 @@
 //   {"id": "k1", "metadata": {"year": 2020}, "body": "...", "vectors": {"vector": [0.1, 0.2]}}
 //
 // "id" is a string, or an integer that stands for its decimal text. A "vector" beside "vectors" is
-// short for the column of that name. null for metadata, body, vectors or a vector means absent.
+// short for the column of that name. A vector is an array of numbers, or, kept bit for bit,
+// {"unit": [...], "norm": 2.5}: norm 0 goes with zeros and stands for the zero vector. null for metadata, body, vectors or a vector means absent.
 // "version", which `vdbtool get --json` writes, is read over. Any other field is an error, and so
 // is a field that comes twice: a misspelt one must not be dropped without a word.
 #pragma once
@@ -27,6 +28,7 @@ struct JsonlDocument {
     std::string column;
     size_t first = 0;  // in values
     size_t count = 0;
+    double norm = 0;   // as in NamedVector: above 0, the values are a unit vector
   };
 
   std::string id;
@@ -53,11 +55,12 @@ class JsonlParser {
   bool ReadBody();
   bool ReadVectors();
   bool ReadVector(std::string_view column, size_t offset);
+  bool ReadUnitAndNorm(JsonlDocument::Vector* vector, size_t offset);
   bool Once(bool* seen, std::string_view name, size_t offset);
 
   JsonReader* reader_ = nullptr;   // during Parse
   JsonlDocument* document_ = nullptr;
-  std::string name_scratch_, column_scratch_, body_scratch_, scratch_;
+  std::string name_scratch_, column_scratch_, body_scratch_, unit_scratch_, scratch_;
   bool seen_id_ = false, seen_metadata_ = false, seen_body_ = false, seen_vectors_ = false;
 };
 

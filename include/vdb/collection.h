@@ -26,6 +26,7 @@
 namespace vdb {
 
 namespace engine {
+class CollectionAccess;
 class DatabaseImpl;
 struct SnapshotParts;
 }  // namespace engine
@@ -211,6 +212,7 @@ class Collection {
 
  private:
   friend class Database;
+  friend class engine::CollectionAccess;
   Collection(std::shared_ptr<engine::DatabaseImpl> impl, uint32_t id, std::string name)
       : impl_(std::move(impl)), id_(id), name_(std::move(name)) {}
 

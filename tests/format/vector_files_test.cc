@@ -5,10 +5,10 @@
 
 #include <cstring>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
-#include "format/fvecs.h"
 #include "format/keys_file.h"
 #include "format/npy.h"
 #include "format/vector_rows.h"
@@ -111,18 +111,19 @@ std::string Fvecs(const std::vector<std::vector<float>>& rows) {
 
 TEST(Fvecs, ReadsRows) {
   const std::string bytes = Fvecs({{1, 2, 3}, {4, 5, 6}});
-  const auto file = FvecsFile::Parse(bytes);
+  const auto file = VectorRows::Parse(VectorFormat::kFvecs, bytes);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ(file->rows(), 2u);
   EXPECT_EQ(file->dimension(), 3u);
-  EXPECT_THAT(file->row(1), ::testing::ElementsAre(4.0f, 5.0f, 6.0f));
-  ASSERT_TRUE(FvecsFile::Parse("").ok());
-  EXPECT_EQ(FvecsFile::Parse("")->rows(), 0u);
+  std::vector<float> scratch;
+  EXPECT_THAT(*file->Row(1, &scratch), ::testing::ElementsAre(4.0f, 5.0f, 6.0f));
+  ASSERT_TRUE(VectorRows::Parse(VectorFormat::kFvecs, "").ok());
+  EXPECT_EQ(VectorRows::Parse(VectorFormat::kFvecs, "")->rows(), 0u);
 }
 
 TEST(Fvecs, RefusesAndNamesTheRow) {
   const auto error = [](const std::string& bytes) {
-    return FvecsFile::Parse(bytes).status().message();
+    return VectorRows::Parse(VectorFormat::kFvecs, bytes).status().message();
   };
   EXPECT_THAT(error(Fvecs({{1, 2}, {3, 4}, {5, 6, 7}})),
               HasSubstr("row 2: expected dimension 2 as in row 0, found 3"));
@@ -134,6 +135,80 @@ TEST(Fvecs, RefusesAndNamesTheRow) {
     if (size == bytes.size() / 2) continue;
     EXPECT_NE(error(bytes.substr(0, size)), "") << size;
   }
+}
+
+// Rows of `dimension` and elements of another type than float.
+template <typename T>
+std::string Vecs(const std::vector<std::vector<T>>& rows) {
+  std::string file;
+  for (const auto& row : rows) {
+    const auto dimension = static_cast<int32_t>(row.size());
+    file.append(reinterpret_cast<const char*>(&dimension), 4);
+    file.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(T));
+  }
+  return file;
+}
+
+TEST(IvecsAndBvecs, AreConvertedExactly) {
+  std::vector<float> scratch;
+  const std::string ints = Vecs<int32_t>({{0, -1, 1 << 24}, {-2147483647 - 1, 7, 1 << 30}});
+  const auto ivecs = VectorRows::Parse(VectorFormat::kIvecs, ints);
+  ASSERT_TRUE(ivecs.ok()) << ivecs.status().ToString();
+  EXPECT_THAT(*ivecs->Row(0, &scratch), ::testing::ElementsAre(0.0f, -1.0f, 16777216.0f));
+  EXPECT_THAT(*ivecs->Row(1, &scratch),
+              ::testing::ElementsAre(-2147483648.0f, 7.0f, 1073741824.0f));
+  const std::string odd = Vecs<int32_t>({{1, (1 << 24) + 1}});
+  EXPECT_THAT(VectorRows::Parse(VectorFormat::kIvecs, odd)->Row(0, &scratch).status().message(),
+              HasSubstr("found 16777217.000000 at position 1"));
+  const std::string bytes = Vecs<uint8_t>({{0, 127, 255, 3, 4}, {1, 2, 3, 4, 5}});
+  const auto bvecs = VectorRows::Parse(VectorFormat::kBvecs, bytes);
+  ASSERT_TRUE(bvecs.ok()) << bvecs.status().ToString();
+  EXPECT_THAT(*bvecs->Row(0, &scratch), ::testing::ElementsAre(0.0f, 127.0f, 255.0f, 3.0f, 4.0f));
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    if (size == bytes.size() / 2) continue;
+    EXPECT_FALSE(VectorRows::Parse(VectorFormat::kBvecs, bytes.substr(0, size)).ok()) << size;
+  }
+}
+
+// A straightforward reading of the same bytes; every mutation must give the same or be refused by
+// both.
+TEST(Vecs, AgreeWithAnOracleOnMutations) {
+  std::mt19937 random(7);
+  const std::string whole = Vecs<uint8_t>({{9, 8, 7, 6}, {5, 4, 3, 2}, {1, 0, 255, 254}});
+  int taken = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes = whole.substr(0, random() % 4 == 0 ? random() % whole.size() : whole.size());
+    for (uint32_t flips = random() % 3; flips > 0 && !bytes.empty(); --flips) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    }
+    std::vector<std::vector<float>> expected;
+    bool good = true;
+    for (size_t at = 0; good && at < bytes.size();) {
+      int32_t dimension = 0;
+      good = bytes.size() - at >= 4;
+      if (good) std::memcpy(&dimension, bytes.data() + at, 4);
+      const size_t first = expected.empty() ? static_cast<size_t>(dimension) : expected[0].size();
+      good = good && dimension >= 1 && dimension <= 65535 &&
+             static_cast<size_t>(dimension) == first &&
+             bytes.size() - at - 4 >= static_cast<size_t>(dimension);
+      if (!good) break;
+      expected.emplace_back();
+      for (size_t j = 0; j < first; ++j) {
+        expected.back().push_back(static_cast<uint8_t>(bytes[at + 4 + j]));
+      }
+      at += 4 + first;
+    }
+    const auto rows = VectorRows::Parse(VectorFormat::kBvecs, bytes);
+    ASSERT_EQ(rows.ok(), good) << round;
+    if (!good) continue;
+    ++taken;
+    ASSERT_EQ(rows->rows(), expected.size());
+    std::vector<float> scratch;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_THAT(*rows->Row(i, &scratch), ::testing::ElementsAreArray(expected[i]));
+    }
+  }
+  EXPECT_GT(taken, 1000);
 }
 
 TEST(VectorRows, ReadsEveryAlignmentAndWidth) {

@@ -1,0 +1,144 @@
+// Import of .npy, .fvecs, .ivecs and .bvecs: chunks are whole rows, read as they stand.
+#include <algorithm>
+#include <utility>
+
+#include "engine/import_keys.h"
+#include "engine/import_source.h"
+#include "format/json_number.h"
+#include "format/status_macros.h"
+#include "format/vector_rows.h"
+#include "vdb/json_text.h"
+
+namespace vdb::engine {
+namespace {
+
+format::VectorFormat VectorFormatOf(ImportFormat format) {
+  switch (format) {
+    case ImportFormat::kNpy: return format::VectorFormat::kNpy;
+    case ImportFormat::kIvecs: return format::VectorFormat::kIvecs;
+    case ImportFormat::kBvecs: return format::VectorFormat::kBvecs;
+    default: return format::VectorFormat::kFvecs;
+  }
+}
+
+class RowsSource final : public ImportSource {
+ public:
+  RowsSource(std::unique_ptr<ImportInput> input, std::string column, const ChunkLimits& limits)
+      : input_(std::move(input)), column_(std::move(column)), limits_(limits) {}
+
+  Status Open(ImportFormat format, const std::string& keys_path) {
+    VDB_ASSIGN_OR_RETURN(const std::string_view head, input_->Head(format::kRowLayoutHeadBytes));
+    auto layout = format::ParseRowLayout(VectorFormatOf(format), head, input_->size());
+    if (!layout.ok()) return Prefixed("'" + input_->name() + "': ", layout.status());
+    layout_ = *layout;
+    VDB_ASSIGN_OR_RETURN(keys_, ImportKeys::Open(keys_path, input_->name(), layout_.rows));
+    return Skip(layout_.data_offset);
+  }
+
+  StatusOr<bool> Next(ImportChunk* chunk) override {
+    if (layout_.row_bytes == 0) return false;
+    const uint64_t float_bytes = uint64_t{layout_.dimension} * sizeof(float);
+    const uint64_t rows = std::min(
+        limits_.rows, std::max<uint64_t>(1, limits_.vector_bytes / float_bytes));
+    chunk->bytes.resize(rows * layout_.row_bytes);
+    chunk->begin = {input_->offset(), row_};
+    size_t got = tail_.copy(chunk->bytes.data(), tail_.size());
+    if (got == 0) {
+      VDB_ASSIGN_OR_RETURN(got, input_->Read(chunk->bytes.data(), chunk->bytes.size()));
+    }
+    chunk->row_count = got / layout_.row_bytes;
+    chunk->file_bytes = got;
+    row_ += chunk->row_count;
+    // Whole rows go first: one that announces another dimension is the better message.
+    if (chunk->row_count == 0 && got != 0) {
+      return Status::InvalidArgument(
+          Place(row_) + "expected " + std::to_string(layout_.row_bytes) + " bytes (dimension " +
+          std::to_string(layout_.dimension) + "), found the end of the file after " +
+          std::to_string(got));
+    }
+    if (const uint64_t rest = got % layout_.row_bytes; rest != 0) {
+      tail_ = chunk->bytes.substr(got - rest, rest);
+    }
+    chunk->end = {input_->offset(), row_};
+    if (chunk->row_count == 0) VDB_RETURN_IF_ERROR(keys_.CheckEnd(row_));
+    return chunk->row_count > 0;
+  }
+
+  Status Convert(const ImportChunk& chunk, ImportBatch* batch) const override {
+    std::vector<float> scratch;
+    std::string number;
+    DocumentView document;
+    document.vectors.resize(1);
+    document.vectors[0].column = column_;
+    for (uint64_t i = 0; i < chunk.row_count; ++i) {
+      const char* row = chunk.bytes.data() + i * layout_.row_bytes;
+      const uint64_t place = chunk.begin.place + i;
+      if (const Status good = format::CheckRowPrefix(layout_, row, place); !good.ok()) {
+        return Prefixed("'" + input_->name() + "', ", good);
+      }
+      const auto key = keys_.KeyOf(place, &number);
+      if (!key) return keys_.CheckEnd(place + 1);
+      document.key = *key;
+      const auto values = format::RowValues(layout_, row, &scratch);
+      if (!values.ok()) {
+        batch->Reject(place, values.status().message(), Content(document.key, row));
+        continue;
+      }
+      document.vectors[0].values = *values;
+      batch->Put(document, place);
+    }
+    return Status::Ok();
+  }
+
+  Status Resume(const ImportPosition& position) override {
+    row_ = position.place;
+    return input_->SeekTo(position.offset);
+  }
+
+  uint64_t total_bytes() const override { return input_->size().value_or(0); }
+  std::string_view place_word() const override { return "row"; }
+
+ private:
+  std::string Place(uint64_t row) const {
+    return "'" + input_->name() + "', row " + std::to_string(row) + ": ";
+  }
+
+  Status Skip(uint64_t bytes) {
+    std::string head(bytes, '\0');
+    return input_->Read(head.data(), head.size()).status();
+  }
+
+  std::string Content(std::string_view key, const char* row) const {
+    std::string text = "{\"id\": ";
+    AppendJsonString(&text, key);
+    text += ", \"vectors\": {";
+    AppendJsonString(&text, column_);
+    text += ": [";
+    for (uint32_t j = 0; j < layout_.dimension; ++j) {
+      if (j > 0) text += ", ";
+      format::AppendJsonAnyDouble(&text, format::RowNumber(layout_, row, j));
+    }
+    return text + "]}}";
+  }
+
+  std::unique_ptr<ImportInput> input_;
+  const std::string column_;
+  const ChunkLimits limits_;
+  format::RowLayout layout_;
+  ImportKeys keys_;
+  uint64_t row_ = 0;
+  std::string tail_;  // what is left behind the last whole row
+};
+
+}  // namespace
+
+StatusOr<std::unique_ptr<ImportSource>> NewRowsSource(std::unique_ptr<ImportInput> input,
+                                                      ImportFormat format,
+                                                      const ImportOptions& options,
+                                                      const ChunkLimits& limits) {
+  auto source = std::make_unique<RowsSource>(std::move(input), ColumnOf(options), limits);
+  VDB_RETURN_IF_ERROR(source->Open(format, options.keys_path));
+  return std::unique_ptr<ImportSource>(std::move(source));
+}
+
+}  // namespace vdb::engine
