@@ -1,12 +1,10 @@
-// LegacyCache::Open: which reader a source gets. (A minimal one, so that the readers of .npy pairs
-// can be used; the JSON readers' author takes it over.)
+// LegacyCache::Open: which reader a cache's files ask for.
 #include "format/legacy_cache.h"
 
-#include <memory>
-#include <utility>
-
+#include "format/legacy_json.h"
 #include "format/legacy_npy.h"
 #include "format/status_macros.h"
+#include "format/vemb_v1.h"
 
 namespace vdb::format {
 
@@ -30,10 +28,19 @@ std::string_view LegacyReasonCode(LegacyReason reason) {
 StatusOr<std::unique_ptr<const LegacyCache>> LegacyCache::Open(const LegacySources& sources,
                                                                const LegacyOptions& options,
                                                                const LegacyProgress& progress) {
+  if (sources.json != nullptr) return OpenJson(sources, options, progress);
   if (sources.nndex_metadata != nullptr) return OpenNndex(sources, options, progress);
-  if (sources.vemb_manifest != nullptr) return OpenVembV2(sources, options, progress);
-  // To come: with vemb_cache beside it JoinVemb(OpenVembV2, OpenVembV1); vemb_cache; json.
-  return Status::UnsupportedFormat("no reader for this source yet");
+  if (sources.vemb_manifest == nullptr && sources.vemb_cache == nullptr) {
+    return Status::InvalidArgument(sources.name + ": no file of a cache was given");
+  }
+  if (sources.vemb_manifest == nullptr) {
+    return OpenVembV1(sources.name, sources.vemb_cache, options, progress);
+  }
+  VDB_ASSIGN_OR_RETURN(auto v2, OpenVembV2(sources, options, progress));
+  if (sources.vemb_cache == nullptr) return v2;
+  VDB_ASSIGN_OR_RETURN(auto v1,
+                       OpenVembV1(sources.name, sources.vemb_cache, options, progress));
+  return JoinVemb(std::move(v2), std::move(v1));
 }
 
 }  // namespace vdb::format
