@@ -188,7 +188,9 @@ class Migration {
   ProgressCallback CheckProgress() const {
     if (!options_.progress) return {};
     return [this](const Progress& progress) {
-      return options_.progress({progress.stage, progress.done_count, totals_.migrated});
+      return options_.progress({progress.stage,
+                                opened_.bytes * progress.done_count / totals_.migrated,
+                                opened_.bytes});
     };
   }
 

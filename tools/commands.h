@@ -32,6 +32,20 @@ struct ImportArgs : CommonArgs {
 };
 StatusOr<int> RunImport(const ImportArgs& args);
 
+struct MigrateArgs {
+  std::string source;
+  std::string to;
+  bool dry_run = false;
+  bool salvage = false;
+  bool force = false;
+  bool rollback = false;
+  std::string report;
+  std::string key_field, vector_field;
+  uint32_t threads = 0;
+  bool json = false;
+};
+StatusOr<int> RunMigrate(const MigrateArgs& args);
+
 struct PutArgs : CommonArgs {
   std::string collection;
   std::string key;

@@ -132,8 +132,9 @@ void ProgressLine::Show(const Progress& progress) {
   const double total = static_cast<double>(progress.total_count) / unit;
   char figures[128];
   if (progress.total_count > 0) {
-    snprintf(figures, sizeof(figures), ": %3.0f %%  %.0f of %.0f%s  %.0f%s/s", 100 * done / total,
-             done, total, name, done / seconds, name);
+    const double left = done > 0 ? seconds * (total - done) / done : 0;
+    snprintf(figures, sizeof(figures), ": %3.0f %%  %.0f of %.0f%s  %.0f%s/s  %.0f s left",
+             100 * done / total, done, total, name, done / seconds, name, left);
   } else {
     snprintf(figures, sizeof(figures), ": %.0f%s  %.0f%s/s", done, name, done / seconds, name);
   }

@@ -88,6 +88,30 @@ void AddImport(CLI::App* parent, Run* run) {
       ->check(CLI::PositiveNumber);
 }
 
+void AddMigrate(CLI::App* parent, Run* run) {
+  CLI::App* app = parent->add_subcommand(
+      "migrate", "Make a database of a legacy cache (.vemb, .nndex, JSON); the source stays");
+  auto args = std::make_shared<MigrateArgs>();
+  app->footer(
+      "The database is built beside its place, read back from disk and compared with the source\n"
+      "entry by entry, and only then gets its name; killed at any moment, run it again. Exit\n"
+      "status: 0 clean, 3 some entries were refused, 4 the source was. See docs/migration.md.\n");
+  app->add_option("SOURCE", args->source, "The folder with the cache, or a JSON file")->required();
+  app->add_option("--to", args->to, "The database (default: .vdb in the source's folder)");
+  app->add_flag("--dry-run", args->dry_run, "Verdicts, rows, bytes and time; writes nothing");
+  app->add_flag("--salvage", args->salvage, "Take the complete leading entries of a torn source");
+  app->add_flag("--force", args->force, "Read an unknown version as the newest known one");
+  app->add_flag("--rollback", args->rollback,
+                "Remove the database again, if nothing was written to it since");
+  app->add_option("--report", args->report, "Write every entry's verdict there, a JSON line each");
+  app->add_option("--key-field", args->key_field, "Field of a record that is its key");
+  app->add_option("--vector-field", args->vector_field, "Field of a record that is its vector");
+  app->add_option("--threads", args->threads, "Threads to use (default: all cores)")
+      ->check(CLI::NonNegativeNumber);
+  app->add_flag("--json", args->json, "Print JSON");
+  app->callback([run, args] { *run = [args] { return RunMigrate(*args); }; });
+}
+
 void AddPut(CLI::App* parent, Run* run) {
   Command<PutArgs> command(parent, "put", "Insert or replace one document", run, RunPut);
   command.Collection().Key();
@@ -343,6 +367,7 @@ void AddFieldIndex(CLI::App* parent, Run* run) {
 void AddCommands(CLI::App* app, Run* run) {
   Command<CreateArgs>(app, "create", "Create an empty database", run, RunCreate);
   AddImport(app, run);
+  AddMigrate(app, run);
   AddPut(app, run);
   Command<KeyArgs>(app, "get", "Print one document", run, RunGet).Collection().Key();
   AddDelete(app, run);
