@@ -206,9 +206,7 @@ bool JsonRecord::VectorArray(JsonScanner* scanner, JsonRecordVector* vector) {
     if (other.event == JsonEvent::kEndArray) break;
     if (other.event == JsonEvent::kError || !scanner->Skip(other)) return false;
     if (vector->reason != LegacyReason::kNone) continue;
-    const bool nested = other.event == JsonEvent::kBeginArray ||
-                        other.event == JsonEvent::kBeginObject;
-    vector->reason = nested ? LegacyReason::kWrongShape : LegacyReason::kWrongType;
+    vector->reason = LegacyReason::kWrongType;  // nested arrays too: the fixtures say so
     vector->detail = "expected numbers only, found " +
                      Describe(other, Slice(other.offset, scanner->offset()));
   }

@@ -43,9 +43,12 @@ class VembV2 : public LegacyRows {
  private:
   Status ReadField(JsonScanner* scanner, const std::string& name);
   Status ReadKeys(JsonScanner* scanner);
+  // Whether the next byte that is no space is a comma.
+  StatusOr<bool> HasCommaAt(const JsonScanner& scanner, uint64_t offset) const;
   StatusOr<uint64_t> TakeRow(JsonScanner* scanner) const;
   void CheckVersion(const LegacyOptions& options);
   Status FindTwins();
+  const VembTwin* TwinOf(uint64_t index) const;
   StatusOr<bool> HaveEqualRows(const VembTwin& twin) const;
 
   std::string version_;  // as it stands
@@ -111,15 +114,28 @@ Status VembV2::ReadKeys(JsonScanner* scanner) {
   }
   JsonToken key = scanner->Next();
   while (key.event == JsonEvent::kKey) {
-    // The row first: in a torn file its number may be cut, which the event after it tells.
     VDB_ASSIGN_OR_RETURN(const uint64_t row, TakeRow(scanner));
+    const uint64_t row_end = scanner->offset();
     const JsonToken next = scanner->Next();
-    if (next.event == JsonEvent::kError) return Status::Ok();
+    if (next.event == JsonEvent::kError) {
+      // In a torn file the last number may be cut.
+      VDB_ASSIGN_OR_RETURN(const bool complete, HasCommaAt(*scanner, row_end));
+      if (!complete) return Status::Ok();
+    }
     VDB_RETURN_IF_ERROR(AddEntry(*scanner, key.offset, key.end, row));
     if (refused_ != LegacyReason::kNone) return Status::Ok();
     key = next;
   }
   return Status::Ok();
+}
+
+StatusOr<bool> VembV2::HasCommaAt(const JsonScanner& scanner, uint64_t offset) const {
+  std::string scratch;
+  VDB_ASSIGN_OR_RETURN(
+      const std::string_view rest,
+      scanner.Bytes(offset, std::min(text_source_->size(), offset + 64), &scratch));
+  const size_t at = rest.find_first_not_of(" \n\r\t");
+  return at != std::string_view::npos && rest[at] == ',';
 }
 
 StatusOr<uint64_t> VembV2::TakeRow(JsonScanner* scanner) const {
@@ -172,22 +188,30 @@ Status VembV2::Convert(uint64_t index, std::string_view text, LegacyEntry* entry
                     std::to_string(entry->key.size());
     return Status::Ok();
   }
+  std::string more = "{";
+  if (const VembTwin* twin = TwinOf(index); twin != nullptr) {
+    TextWindow window;
+    VDB_RETURN_IF_ERROR(ReadText(entries_[twin->relpath_entry], 0, &window, &text));
+    VDB_ASSIGN_OR_RETURN(const std::string other, ParseJsonString(text));
+    entry->flags.push_back("duplicate_of:" + other);
+    AppendJsonMember(&more, "duplicate_of", other);
+  }
   VembMetadata metadata;
   metadata.key = ParseVembKey(entry->key);
   metadata.where = VembRelpaths().Of(metadata.key, "");
   metadata.model = model_;
   metadata.source = format_;
+  metadata.more = std::string_view(more).substr(1);
   entry->metadata = VembMetadataJson(metadata);
   if (!metadata.key.split) entry->flags.push_back("no_size_mtime");
+  return Status::Ok();
+}
+
+const VembTwin* VembV2::TwinOf(uint64_t index) const {
   const auto twin = std::lower_bound(
       twins_.begin(), twins_.end(), index,
       [](const VembTwin& at, uint64_t wanted) { return at.basename_entry < wanted; });
-  if (twin == twins_.end() || twin->basename_entry != index) return Status::Ok();
-  TextWindow window;
-  VDB_RETURN_IF_ERROR(ReadText(entries_[twin->relpath_entry], 0, &window, &text));
-  VDB_ASSIGN_OR_RETURN(const std::string other, ParseJsonString(text));
-  entry->flags.push_back("duplicate_of:" + other);
-  return Status::Ok();
+  return twin == twins_.end() || twin->basename_entry != index ? nullptr : &*twin;
 }
 
 }  // namespace
