@@ -56,6 +56,7 @@ Status Round::Add(const PreparedBatch& batch, uint64_t batch_number, WriteResult
   staged_cancels_.clear();
   *result = {};
   result->batch_number = batch_number;
+  VDB_RETURN_IF_ERROR(LoadAll(batch));
   for (size_t i = 0; i < batch.changes.size(); ++i) {
     const Status applied = Apply(batch, batch.changes[i], batch_number, result);
     if (applied.ok()) continue;
@@ -67,8 +68,51 @@ Status Round::Add(const PreparedBatch& batch, uint64_t batch_number, WriteResult
                                       Quoted(batch.changes[i].key) + ": " + applied.message());
   }
   for (const size_t position : staged_cancels_) rows_[position].cancelled = true;
-  for (auto& [key, document] : staged_) documents_[key] = std::move(document);
+  if (documents_.empty()) {
+    documents_.swap(staged_);
+  } else {
+    for (auto& [key, document] : staged_) documents_[key] = std::move(document);
+  }
   return Status::Ok();
+}
+
+// The documents of a large batch are looked for in the order of their keys, which RocksDB answers
+// at a third of the cost (an import's keys are new, and rarely in order).
+Status Round::LoadAll(const PreparedBatch& batch) {
+  constexpr size_t kWorthIt = 64;
+  if (batch.changes.size() < kWorthIt) return Status::Ok();
+  staged_.reserve(batch.changes.size());
+  std::vector<decltype(staged_)::pointer> missing;
+  missing.reserve(batch.changes.size());
+  for (const PreparedChange& change : batch.changes) {
+    const auto [at, is_new] =
+        staged_.try_emplace(format::DocumentKey(batch.collection_id, change.key));
+    if (!is_new) continue;
+    const auto earlier = documents_.find(at->first);
+    if (earlier != documents_.end()) {
+      at->second = earlier->second;
+    } else {
+      missing.push_back(&*at);
+    }
+  }
+  std::sort(missing.begin(), missing.end(), [](auto* a, auto* b) { return a->first < b->first; });
+  std::vector<std::string_view> keys;
+  keys.reserve(missing.size());
+  for (const auto* document : missing) keys.push_back(document->first);
+  VDB_ASSIGN_OR_RETURN(const auto values, store_.MultiGet(keys));
+  for (size_t i = 0; i < missing.size(); ++i) {
+    if (!values[i]) continue;
+    VDB_RETURN_IF_ERROR(Decode(missing[i]->first, *values[i], &missing[i]->second));
+  }
+  return Status::Ok();
+}
+
+Status Round::Decode(std::string_view store_key, std::string_view value, Document* document) const {
+  VDB_ASSIGN_OR_RETURN(document->record, format::DecodeDocument(value));
+  document->exists = document->stored = true;
+  document->stored_body = document->record.has_body;
+  if (collection_->field_indexes.empty()) return Status::Ok();
+  return LoadFields(store_key, document);
 }
 
 StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
@@ -80,14 +124,7 @@ StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
     document = earlier->second;
   } else {
     VDB_ASSIGN_OR_RETURN(const auto value, store_.Get(store_key));
-    if (value) {
-      VDB_ASSIGN_OR_RETURN(document.record, format::DecodeDocument(*value));
-      document.exists = document.stored = true;
-      document.stored_body = document.record.has_body;
-      if (!collection_->field_indexes.empty()) {
-        VDB_RETURN_IF_ERROR(LoadFields(store_key, &document));
-      }
-    }
+    if (value) VDB_RETURN_IF_ERROR(Decode(store_key, *value, &document));
   }
   return &(staged_[store_key] = std::move(document));
 }
@@ -336,7 +373,13 @@ Status Round::EmitFields(std::string_view store_key, const Document& document, T
 
 Status Round::EmitDocuments(storage::StoreBatch* batch) const {
   TextChanges text(store_);
-  for (const auto& [key, document] : documents_) {
+  // In the order of their keys: RocksDB's memtable takes neighbours at a fraction of the cost.
+  std::vector<decltype(documents_)::const_pointer> sorted;
+  sorted.reserve(documents_.size());
+  for (const auto& entry : documents_) sorted.push_back(&entry);
+  std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->first < b->first; });
+  for (const auto* entry : sorted) {
+    const auto& [key, document] = *entry;
     std::string body_key = key;
     body_key[0] = 'Y';
     if (document.exists) {

@@ -84,6 +84,8 @@ class Round {
   Status LoadFields(std::string_view store_key, Document* document) const;
   Status CheckColumns(const PreparedChange& change) const;
   StatusOr<Document*> Load(const std::string& store_key);
+  Status LoadAll(const PreparedBatch& batch);
+  Status Decode(std::string_view store_key, std::string_view value, Document* document) const;
   Status EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
                     storage::StoreBatch* batch) const;
   Status EmitText(const format::CollectionEntry& collection, std::string_view store_key,

@@ -236,6 +236,30 @@ StatusOr<std::optional<std::string>> DocumentStore::Get(std::string_view key,
   return std::optional<std::string>(std::move(value));
 }
 
+StatusOr<std::vector<std::optional<std::string>>> DocumentStore::MultiGet(
+    std::span<const std::string_view> ascending_keys) const {
+  constexpr size_t kAtOnce = 256;  // bounds what is pinned; RocksDB itself goes by 32
+  std::vector<std::optional<std::string>> found(ascending_keys.size());
+  std::vector<rocksdb::Slice> keys(kAtOnce);
+  std::vector<rocksdb::PinnableSlice> values(kAtOnce);
+  std::vector<rocksdb::Status> statuses(kAtOnce);
+  for (size_t first = 0; first < ascending_keys.size(); first += kAtOnce) {
+    const size_t count = std::min(kAtOnce, ascending_keys.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      keys[i] = ToSlice(ascending_keys[first + i]);
+      values[i].Reset();
+    }
+    impl_->db->MultiGet(rocksdb::ReadOptions(), impl_->db->DefaultColumnFamily(), count,
+                        keys.data(), values.data(), statuses.data(), /*sorted_input=*/true);
+    for (size_t i = 0; i < count; ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      VDB_RETURN_IF_ERROR(impl_->From(statuses[i]));
+      found[first + i].emplace(FromSlice(values[i]));
+    }
+  }
+  return found;
+}
+
 StatusOr<std::unique_ptr<StoreCursor>> DocumentStore::NewCursor(
     std::string_view prefix, const StoreSnapshot* snapshot) const {
   std::string past(prefix);  // the smallest key beyond the prefix
