@@ -41,6 +41,7 @@ std::string LegacyColumnName(std::string_view wanted, uint32_t dimension,
 
 uint32_t LegacyColumnOf(std::string_view model, uint32_t dimension,
                         std::vector<LegacyColumn>* columns) {
+  model = model.substr(0, kModelBytesMax);
   for (size_t i = 0; i < columns->size(); ++i) {
     if ((*columns)[i].model == model && (*columns)[i].dimension == dimension) {
       return static_cast<uint32_t>(i);

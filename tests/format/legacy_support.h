@@ -1,5 +1,5 @@
-// For tests of legacy caches: sources from bytes and folders, .npy files, verdicts, and a plain JSON
-// reader that shares no code with the library.
+// For tests of legacy caches: sources from bytes and folders, .npy files, verdicts, and a plain
+// JSON reader that shares no code with the library.
 #pragma once
 
 #include <cstdint>
