@@ -147,7 +147,9 @@ StatusOr<std::string> JsonCache::ReadKey(uint64_t index) const {
 Status JsonCache::ConvertKey(uint64_t index, const Block& block, LegacyEntry* entry) const {
   const JsonPlace& place = outline_.places[index];
   if (place.key_bytes == 0) {
-    entry->key = std::to_string(place.row);
+    // A file that is one entry is known by its name.
+    const bool alone = shape_.entries.empty() && outline_.roots == 1 && !name_.empty();
+    entry->key = alone ? name_.substr(name_.rfind('/') + 1) : std::to_string(place.row);
   } else if (place.key_bytes == JsonPlace::kTooLong) {
     entry->key.clear();
     Accept(entry, LegacyReason::kTooLarge, "expected a key of at most " +
@@ -262,13 +264,18 @@ Status JsonCache::Convert(uint64_t index, const Block& block, uint64_t* parsed, 
   }
   const bool is_vector = !shape_.fields.empty() && shape_.fields[0].path.empty() &&
                          shape_.fields[0].role == JsonRole::kVector;
-  const JsonEvent expected = is_vector ? JsonEvent::kBeginArray : JsonEvent::kBeginObject;
+  const JsonEvent expected = is_vector            ? JsonEvent::kBeginArray
+                             : shape_.row_numbers ? JsonEvent::kNumber
+                                                  : JsonEvent::kBeginObject;
   if (record->kind() != expected) {
     const bool shape = record->kind() == JsonEvent::kNull ||
                        record->kind() == JsonEvent::kBeginArray ||
                        record->kind() == JsonEvent::kBeginObject;
     Accept(entry, shape ? LegacyReason::kWrongShape : LegacyReason::kWrongType,
-           std::string("expected ") + (is_vector ? "an array" : "an object") + ", found " +
+           std::string("expected ") +
+               (is_vector            ? "an array"
+                : shape_.row_numbers ? "a number"
+                                     : "an object") + ", found " +
                EntryKind(*record));
     return Status::Ok();
   }
@@ -283,7 +290,7 @@ Status JsonCache::Convert(uint64_t index, const Block& block, uint64_t* parsed, 
   }
   VDB_RETURN_IF_ERROR(Finish(index, record, entry));
   if (record->has_nulled()) entry->flags.push_back("nan_in_metadata");
-  if (record->members().empty()) return Status::Ok();
+  if (record->members().empty() && shape_.companions.empty()) return Status::Ok();
   if (entry->metadata.size() > kMetadataBytesMax) {
     Accept(entry, LegacyReason::kTooLarge, "expected metadata of at most " +
            std::to_string(kMetadataBytesMax) + " bytes, found " +

@@ -57,8 +57,9 @@ void Dropper::Settle(const std::vector<uint64_t>& same) {
 
 Status Dropper::Group(std::vector<uint64_t> group) {
   // Nearly always all have the key of the first; what has not is looked at again.
-  std::string standing_text;  // a string key whose numbers come next
-  bool standing = false;
+  std::string standing_text;  // of those that were settled last
+  uint64_t standing = 0;
+  bool standing_number = false, any = false;
   while (!group.empty()) {
     std::string first_key, key;
     bool first_number = false, number = false;
@@ -69,10 +70,16 @@ Status Dropper::Group(std::vector<uint64_t> group) {
       (key == first_key && number == first_number ? same : rest).push_back(place);
     }
     Settle(same);
-    if (standing && standing_text == first_key && keep_[same.back()]) {
-      done_.renamed.push_back(same.back());
+    if (!keep_[same.back()]) {
+      group = std::move(rest);
+      continue;
     }
-    standing = true;
+    if (any && standing_text == first_key) {  // a number and a string: the string stays
+      done_.renamed.push_back(standing_number ? standing : same.back());
+    }
+    any = true;
+    standing = same.back();
+    standing_number = first_number;
     standing_text = first_key;
     group = std::move(rest);
   }

@@ -51,6 +51,8 @@ class Outliner {
   bool WalkElements(size_t level);
   bool Aside(const JsonToken& key, size_t level);
   bool AsideValue(std::string_view name, const JsonToken& value, size_t level);
+  bool AddBeside(const JsonBeside& beside, std::vector<JsonBeside>* list);
+  bool BesideNumbers(const JsonToken& run, std::vector<JsonBeside>* list);
   bool Companion(size_t index, const JsonToken& value, size_t level);
   bool NoteHeader(std::string_view name, const JsonToken& value);
   bool NoteHeaderObject(const JsonToken& value);
@@ -249,23 +251,47 @@ bool Outliner::Companion(size_t index, const JsonToken& value, size_t level) {
       if (!Companion(index, item, level + 1)) return false;
       continue;
     }
-    // Numbers in an array come as one event; as ids they are taken apart.
-    if (!scanner_.Skip(item)) return false;
-    if (list.size() > kFreePlaces && list.size() > size_ / 16) {
-      return Stop(LegacyReason::kTooLarge, item.offset, "more values than a cache has");
+    if (item.event == JsonEvent::kNumbers) {
+      if (!BesideNumbers(item, &list)) return false;
+      continue;
     }
-    const uint64_t count = item.event == JsonEvent::kNumbers ? item.count : 1;
-    uint64_t from = item.offset;
-    for (uint64_t i = 0; i < count; ++i) {
-      uint64_t to = scanner_.offset();
-      if (count > 1) {
-        // Found at conversion: the slice is the run, and its number is told by `key_hash`.
-        list.push_back({from, i, to - from});
-      } else {
-        list.push_back({from, map ? place.key_hash : 0, to - from});
-      }
+    if (!scanner_.Skip(item)) return false;
+    if (!AddBeside({item.offset, map ? place.key_hash : 0, scanner_.offset() - item.offset},
+                   &list)) {
+      return false;
     }
   }
+}
+
+bool Outliner::AddBeside(const JsonBeside& beside, std::vector<JsonBeside>* list) {
+  if (list->size() > kFreePlaces && list->size() > size_ / kEntryBytesMean) {
+    return Stop(LegacyReason::kTooLarge, beside.offset, "more values than a cache has");
+  }
+  list->push_back(beside);
+  return true;
+}
+
+// Numbers in an array come as one event; here each is wanted by itself.
+bool Outliner::BesideNumbers(const JsonToken& run, std::vector<JsonBeside>* list) {
+  constexpr uint64_t kPiece = 64 * 1024;
+  constexpr std::string_view kBetween = ", \t\r\n";
+  for (uint64_t at = run.offset; at < run.end;) {
+    const uint64_t piece_end = std::min(run.end, at + kPiece);
+    const auto piece = scanner_.Bytes(at, piece_end, &scratch_);
+    if (!piece.ok()) {
+      status_ = piece.status();
+      return false;
+    }
+    const size_t begin = std::min(piece->find_first_not_of(kBetween), piece->size());
+    size_t end = std::min(piece->find_first_of(kBetween, begin), piece->size());
+    if (begin > 0 && end == piece->size() && piece_end < run.end) {
+      at += begin;  // its end is in the next piece
+      continue;
+    }
+    if (end > begin && !AddBeside({at + begin, 0, end - begin}, list)) return false;
+    at += end;
+  }
+  return true;
 }
 
 bool Outliner::Name(const JsonToken& key, std::string_view* name) {
@@ -344,7 +370,7 @@ bool Outliner::Finish(const JsonPlace& done) {
     Vote(seen);
   }
   if (place.key_bytes == 0) ++outline_.without_key;
-  if (parts_ == 0) return Add(place);
+  if (parts_ <= 1) return Add(place);
   for (place.part = 0; place.part < parts_; ++place.part) {
     if (!Add(place)) return false;
   }
@@ -407,12 +433,13 @@ bool Outliner::Field(const JsonToken& value, uint32_t active, size_t level, Json
     case JsonRole::kVector: return Vector(value, static_cast<uint32_t>(ending));
     case JsonRole::kModel: return Text(value, &model_);
     case JsonRole::kFile: return Text(value, &file_);
+    case JsonRole::kIgnore: return scanner_.Skip(value);
     case JsonRole::kKey: break;
   }
   if (value.event != JsonEvent::kString && value.event != JsonEvent::kNumber) {
     return scanner_.Skip(value);
   }
-  return place->key_bytes != 0 || HashKey(value.offset, value.end, place);
+  return HashKey(value.offset, value.end, place);  // before the map's key, if that is wanted
 }
 
 bool Outliner::Text(const JsonToken& value, std::string* text) {

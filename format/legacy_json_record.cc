@@ -14,30 +14,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "base64 holds little-endian floats");
 
-// `text` is JSON with bare NaN, Infinity and -Infinity outside its strings: null for each.
-void AppendNulled(std::string_view text, std::string* out) {
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == '"') {
-      size_t end = i + 1;
-      while (text[end] != '"') end += text[end] == '\\' ? 2 : 1;
-      out->append(text, i, end + 1 - i);
-      i = end + 1;
-      continue;
-    }
-    const std::string_view rest = text.substr(i);
-    size_t skip = 0;
-    for (const std::string_view w : {"NaN", "Infinity", "-Infinity"}) {
-      if (rest.starts_with(w)) skip = w.size();
-    }
-    if (skip > 0) {
-      *out += "null";
-      i += skip;
-    } else {
-      out->push_back(text[i++]);
-    }
-  }
-}
-
 std::string Describe(const JsonToken& token, std::string_view text) {
   constexpr size_t kShown = 40;
   std::string shown(text.substr(0, kShown));
@@ -59,6 +35,30 @@ void Judge(JsonRecordVector* vector) {
 }
 
 }  // namespace
+
+void AppendJsonNulled(std::string_view text, std::string* out) {
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == '"') {
+      size_t end = i + 1;
+      while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+      end = std::min(end + 1, text.size());
+      out->append(text, i, end - i);
+      i = end;
+      continue;
+    }
+    const std::string_view rest = text.substr(i);
+    size_t skip = 0;
+    for (const std::string_view w : {"NaN", "Infinity", "-Infinity"}) {
+      if (rest.starts_with(w)) skip = w.size();
+    }
+    if (skip > 0) {
+      *out += "null";
+      i += skip;
+    } else {
+      out->push_back(text[i++]);
+    }
+  }
+}
 
 bool JsonRecord::Parse(std::string_view text, uint64_t offset) {
   text_ = text;
@@ -135,6 +135,7 @@ bool JsonRecord::Member(JsonScanner* scanner, const JsonToken& /*key*/, uint32_t
     if (role == JsonRole::kVector) {
       return Vector(scanner, value, static_cast<uint32_t>(ending));
     }
+    if (role == JsonRole::kIgnore) return scanner->Skip(value);
     if (value.event == JsonEvent::kString && TakeText(value, role)) return true;
     return Copy(scanner, value, out);
   }
@@ -161,6 +162,9 @@ bool JsonRecord::Elements(JsonScanner* scanner, uint32_t active, size_t level) {
     if (value.event == JsonEvent::kError) return false;
     if (ending >= 0) {
       if (!Vector(scanner, value, static_cast<uint32_t>(ending))) return false;
+    } else if (value.event == JsonEvent::kBeginObject) {
+      std::string beside;  // of several: no document's own
+      if (!Object(scanner, active, level, &beside)) return false;
     } else if (!scanner->Skip(value)) {
       return false;
     }
@@ -248,7 +252,7 @@ bool JsonRecord::Copy(JsonScanner* scanner, const JsonToken& value, std::string*
     return true;
   }
   has_nulled_ = true;
-  AppendNulled(slice, out);
+  AppendJsonNulled(slice, out);
   return true;
 }
 

@@ -24,6 +24,9 @@ struct JsonRecordVector {
   std::string detail;
 };
 
+/// Appends JSON with null for each bare NaN, Infinity and -Infinity outside its strings.
+void AppendJsonNulled(std::string_view text, std::string* out);
+
 /// Reusable: Parse begins anew and keeps the memory.
 class JsonRecord {
  public:

@@ -33,6 +33,7 @@ enum class JsonRole : uint8_t {
   kKey,       // a string or a number
   kModel,     // a string: the entry's own model
   kFile,      // vemb: the file that was embedded
+  kIgnore,    // left out: the same vector in a form that is not read
 };
 
 /// A field of an entry. In a vector's path kMembers stands for the names of columns, and kElements
