@@ -1,6 +1,6 @@
 // JsonSketch: what stands where in the first part of a JSON file, as one tree for all values of the
-// same place: elements of an array are one node, members of one name are one node. Bounded, whatever
-// the file: names beyond the first 64 of an object share a node.
+// same place: elements of an array are one node, members of one name are one node. Bounded,
+// whatever the file: names beyond the first 64 of an object share a node.
 #pragma once
 
 #include <cstdint>

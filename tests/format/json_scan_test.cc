@@ -182,7 +182,8 @@ TEST(JsonScan, LongRunsAndStringsKeepTheirCount) {
 
 TEST(JsonScan, EveryPrefixIsTorn) {
   const std::string whole =
-      R"({"a\u0041": [1, 2.5e3, NaN, -Infinity], "b": "x\"y", "c": [true, null, {}], "d": -1.5e+3})";
+      R"({"a\u0041": [1, 2.5e3, NaN, -Infinity], "b": "x\"y", "c": [true, null, {}], "d": )"
+           R"(-1.5e+3})";
   for (size_t size = 1; size < whole.size(); ++size) {
     const std::string text = whole.substr(0, size);
     ASSERT_THAT(TraceOf(text), HasSubstr("ERROR " + std::to_string(size))) << text;

@@ -1,5 +1,5 @@
-// JSON caches by shape: every shape that was seen in the wild, with what must come of it; look-alikes
-// and files of other kinds, refused with a reason; keys, repeats and deletes; torn files.
+// JSON caches by shape: every shape that was seen in the wild, with what must come of it;
+// look-alikes and files of other kinds, refused with a reason; keys, repeats and deletes; torn files.
 #include "format/legacy_json.h"
 
 #include <gmock/gmock.h>
@@ -87,7 +87,8 @@ const std::vector<Sample>& Samples() {
        {R"(hello? vector=0.1,0.2 {"text":"hello?","metadata":{"intent": "hi"}})"}},
       {R"({"u1": {"id": "u1", "content": "t", "metadata": {"source": "x.txt"},
            "embedding": [0.1, 0.2], "media": []}})", "json-map",
-       {R"(u1 vector=0.1,0.2 {"id":"u1","content":"t","metadata":{"source": "x.txt"},"media":[]})"}},
+       {R"(u1 vector=0.1,0.2 {"id":"u1","content":"t","metadata":{"source": )"
+           R"("x.txt"},"media":[]})"}},
       {R"({"d1": {"ID": "d1", "Text": "t", "Vector": [0, 0.5], "Metadata": {}}})", "json-map",
        {R"(d1 vector=0,0.5 {"ID":"d1","Text":"t","Metadata":{}})"}},
       {R"({"ee9b": {"vec": [0.1, 0.2], "meta": {"mtime": 1, "path": "A.md"}}})", "json-map",
@@ -95,13 +96,16 @@ const std::vector<Sample>& Samples() {
       {R"({"vectors": {"a": {"id": "a", "values": [0.1, 0.2],
            "sparseValues": {"indices": [1], "values": [0.5]}, "metadata": {}}},
            "namespace": ""})", "json-map",
-       {R"(a vector=0.1,0.2 {"id":"a","sparseValues":{"indices": [1], "values": [0.5]},"metadata":{}})"}},
+       {R"(a vector=0.1,0.2 {"id":"a","sparseValues":{"indices": [1], "values": )"
+           R"([0.5]},"metadata":{}})"}},
       // Logs.
-      {"\"smart_blocks:A.md#H\": {\"path\": null, \"embeddings\": {\"T/bge\": {\"vec\": [0.1, 0.2], "
+      {"\"smart_blocks:A.md#H\": {\"path\": null, \"embeddings\": {\"T/bge\": {\"vec\": [0.1, "
+           "0.2], "
        "\"last_embed\": {\"hash\": \"x\"}}}, \"lines\": [1, 4]},\n"
        "\"smart_sources:A.md\": {\"embeddings\": {}},\n",
        "ajson",
-       {R"(smart_blocks:A.md#H T/bge=0.1,0.2 {"path":null,"embeddings":{"T/bge":{"last_embed":{"hash": "x"}}},"lines":[1, 4]})",
+       {R"(smart_blocks:A.md#H T/bge=0.1,0.2 )"
+           R"({"path":null,"embeddings":{"T/bge":{"last_embed":{"hash": "x"}}},"lines":[1, 4]})",
         R"(smart_sources:A.md {"embeddings":{}})"}},
       // Lists of records.
       {R"([{"content": "t", "metadata": {"book": "GEN"}, "embedding": [0.1, 0.2]}])",
@@ -134,9 +138,11 @@ const std::vector<Sample>& Samples() {
       {R"({"ids": ["a", "b"], "embeddings": [[0.1, 0.2], [3, 4]], "documents": ["t", null],
            "metadatas": [null, {"p": 1}]})", "json-columns",
        {R"(a vector=0.1,0.2 {"document":"t"})", R"(b vector=3,4 {"metadata":{"p": 1}})"}},
-      {R"({"ids": [["a"]], "embeddings": [[[0.1, 0.2]]], "documents": [["t"]], "distances": [[0.5]]})",
+      {R"({"ids": [["a"]], "embeddings": [[[0.1, 0.2]]], "documents": [["t"]], "distances": )"
+           R"([[0.5]]})",
        "json-columns", {R"(a vector=0.1,0.2 {"document":"t","distance":0.5})"}},
-      {R"({"embedding_dim": 2, "data": [{"__id__": "e-1", "entity_name": "n"}], "matrix": "zczMPc3MTD4="})",
+      {R"({"embedding_dim": 2, "data": [{"__id__": "e-1", "entity_name": "n"}], "matrix": )"
+           R"("zczMPc3MTD4="})",
        "json-matrix", {R"(e-1 vector=0.1,0.2 {"__id__":"e-1","entity_name":"n"})"}},
       // Stored answers.
       {R"({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}],
@@ -144,8 +150,10 @@ const std::vector<Sample>& Samples() {
        {R"(0 m=0.1,0.2 {"object":"embedding","index":0})"}},
       {R"({"object": "list", "data": [{"index": 0, "embedding": "zczMPc3MTD4="}], "model": "m"})",
        "json-answer", {R"(0 m=0.1,0.2 {"index":0})"}},
-      {"{\"custom_id\": \"k\", \"response\": {\"body\": {\"data\": [{\"index\": 0, \"embedding\": [0.1, 0.2]}]}}}\n"
-       "{\"custom_id\": \"l\", \"response\": {\"body\": {\"data\": [{\"index\": 0, \"embedding\": [3, 4]}]}}}\n",
+      {"{\"custom_id\": \"k\", \"response\": {\"body\": {\"data\": [{\"index\": 0, "
+           "\"embedding\": [0.1, 0.2]}]}}}\n"
+       "{\"custom_id\": \"l\", \"response\": {\"body\": {\"data\": [{\"index\": 0, "
+           "\"embedding\": [3, 4]}]}}}\n",
        "json-lines",
        {R"(k vector=0.1,0.2 {"custom_id":"k"})", R"(l vector=3,4 {"custom_id":"l"})"}},
       {R"({"embeddings": [{"values": [0.1, 0.2]}]})", "json-records", {"0 vector=0.1,0.2 {}"}},
@@ -163,19 +171,24 @@ const std::vector<Sample>& Samples() {
       {R"({"embeddings": [[0.1, 0.2], [3, 4]], "model": "m"})", "json-answer",
        {"0 m=0.1,0.2 {}", "1 m=3,4 {}"}},
       {R"({"embedding": [0.1, 0.2]})", "json-answer", {"cache.json vector=0.1,0.2 {}"}},
-      {"{\"qid\": 12, \"vector\": [0.1, 0.2]}\n{\"qid\": \"x\", \"vector\": [3, 4], \"contents\": \"c\"}",
+      {"{\"qid\": 12, \"vector\": [0.1, 0.2]}\n{\"qid\": \"x\", \"vector\": [3, 4], "
+           "\"contents\": \"c\"}",
        "json-lines",
        {R"(12 vector=0.1,0.2 {"qid":12})", R"(x vector=3,4 {"qid":"x","contents":"c"})"}},
       // One file a vector.
-      {R"({"generator_name": "g", "vector_size": 2, "source_file_name": "a.txt", "vector": [0.1, 0.2]})",
+      {R"({"generator_name": "g", "vector_size": 2, "source_file_name": "a.txt", "vector": [0.1, )"
+           R"(0.2]})",
        "json-answer",
-       {R"(cache.json g=0.1,0.2 {"generator_name":"g","vector_size":2,"source_file_name":"a.txt"})"}},
+       {R"(cache.json g=0.1,0.2 {"generator_name":"g","vector_size":2,)"
+           R"("source_file_name":"a.txt"})"}},
       {"[0.1, 0.2]", "json-answer", {"cache.json vector=0.1,0.2 {}"}},
       {R"({"docs": {"docs": {"1": {"id": "n", "embedding": [0.1, 0.2]}}}, "index": {"vectorIndexes":
-           {"embedding": {"size": 2, "vectors": {"1": [0.2, [0.1, 0.2]]}}}}, "schema": {"embedding": "vector[2]"}})",
+           {"embedding": {"size": 2, "vectors": {"1": [0.2, [0.1, 0.2]]}}}}, "schema": )"
+           R"({"embedding": "vector[2]"}})",
        "json-map", {R"(1 vector=0.1,0.2 {"id":"n"})"}},
       // Not in the notes: a field told by its shape alone.
-      {R"([{"id": "a", "pos": [1, 2, 3], "v": [0.1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2]}])", "json-records",
+      {R"([{"id": "a", "pos": [1, 2, 3], "v": )"
+           R"([0.1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2]}])", "json-records",
        {R"(a vector=0.1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2 {"id":"a","pos":[1, 2, 3]})"}},
   };
   return samples;
@@ -214,7 +227,8 @@ TEST(LegacyJson, EveryShapeTorn) {
 }
 
 TEST(LegacyJson, MatrixInASiblingFile) {
-  const std::string json = R"({"text_to_index": {"t": 1, "u": 0, "far": 7, "odd": 0.5}, "count": 2, "vector_dim": 2})";
+  const std::string json = R"({"text_to_index": {"t": 1, "u": 0, "far": 7, "odd": 0.5}, "count": )"
+           R"(2, "vector_dim": 2})";
   const auto cache = OpenLegacy(Of(json, NpyFile("(2, 2)", FloatBytes({1, 2, 3, 4}))));
   ASSERT_NE(cache, nullptr);
   EXPECT_EQ(cache->format(), "json-matrix");
@@ -297,7 +311,8 @@ TEST(LegacyJson, TheCallerOverrulesKeyAndVector) {
   options.vector_field = "payload.pos";
   const auto cache = OpenLegacy(Of(json), options);
   EXPECT_THAT(LinesOf(*cache),
-              ElementsAre(R"(7 vector=3,4,5 {"id":"a","name":"n1","embedding":[1, 2],"payload":{"k":7}})"));
+              ElementsAre(R"(7 vector=3,4,5 {"id":"a","name":"n1","embedding":[1, )"
+           R"(2],"payload":{"k":7}})"));
   EXPECT_THAT(cache->taken(), AllOf(HasSubstr("'payload.k'"), HasSubstr("'payload.pos'")));
   options = {};
   options.vector_field = "nothing";
@@ -314,7 +329,8 @@ TEST(LegacyJson, TheCallerOverrulesKeyAndVector) {
 TEST(LegacyJson, LogsReplaceAndDelete) {
   const auto cache = OpenLegacy(Of(
       "\"a\": {\"vec\": [1, 2]},\n\"b\": {\"vec\": [3, 4]},\n\"a\": {\"vec\": [5, 6]},\n"
-      "\"b\": null,\n\"c\": null,\n\"d\": {\"vec\": [7, 8]},\n\"d\": null,\n\"d\": {\"vec\": [9, 9]},\n"));
+      "\"b\": null,\n\"c\": null,\n\"d\": {\"vec\": [7, 8]},\n\"d\": null,\n\"d\": {\"vec\": [9, "
+           "9]},\n"));
   ASSERT_NE(cache, nullptr);
   EXPECT_THAT(LinesOf(*cache), ElementsAre("a vector=5,6 {}", "d vector=9,9 {}"));
   EXPECT_EQ(cache->replaced_count(), 2u);
@@ -339,12 +355,14 @@ TEST(LegacyJson, SeveralModelsAreSeveralColumns) {
   ASSERT_NE(cache, nullptr);
   ASSERT_EQ(cache->columns().size(), 2u);
   EXPECT_EQ(cache->columns()[1].model, "n");
-  EXPECT_THAT(LinesOf(*cache), ElementsAre(R"(a m=1,2 n=1,2,3 {})", "b n=4,5,6 {}", "c !wrong_length"));
+  EXPECT_THAT(LinesOf(*cache), ElementsAre(R"(a m=1,2 n=1,2,3 {})", "b n=4,5,6 {}", "c "
+           "!wrong_length"));
 }
 
 TEST(LegacyJson, VerdictsOfEntries) {
   const auto cache = OpenLegacy(Of(
-      R"([{"id": 1, "vector": [1, 2]}, {"id": 2, "vector": null}, {"id": 3}, {"id": 4, "vector": "x"},
+      R"([{"id": 1, "vector": [1, 2]}, {"id": 2, "vector": null}, {"id": 3}, {"id": 4, "vector": )"
+           R"("x"},
           {"id": 5, "vector": {}}, {"id": 6, "vector": [1, "2"]}, {"id": 7, "vector": [NaN, 1]},
           {"id": 8, "vector": [0, 0]}, null, 7, {"id": 9, "vector": [1, 2, 3]},
           {"id": 10, "vector": []}, {"vector": [5, 6], "n": NaN}])"));

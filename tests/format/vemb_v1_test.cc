@@ -140,7 +140,8 @@ TEST(VembV1, KeysAreBytes) {
 
 TEST(VembV1, KeepsOtherFieldsAndDoesNotLetThemHideItsOwn) {
   const LegacyEntry entry = VerdictOn(
-      R"({"note": {"deep": [1, {"x": NaN}]}, "values": [1, 2, 3], "size": 99, "big": 18446744073709551615})");
+      R"({"note": {"deep": [1, {"x": NaN}]}, "values": [1, 2, 3], "size": 99, "big": )"
+           R"(18446744073709551615})");
   EXPECT_EQ(entry.reason, LegacyReason::kNone);
   EXPECT_THAT(entry.metadata, HasSubstr(R"("note":{"deep": [1, {"x": null}]})"));
   EXPECT_THAT(entry.metadata, HasSubstr(R"("entry_size":99)"));
