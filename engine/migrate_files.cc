@@ -20,13 +20,15 @@ bool IsDocsFolder(std::string_view name) {
   return name.starts_with("docs-") && IsDigits(name.substr(5));
 }
 
+// NNNNNN.sst, NNNNNN.log, MANIFEST-NNNNNN, OPTIONS-NNNNNN; those that replace others are NAME.dbtmp
+// first.
 bool IsRocksFile(std::string_view name) {
-  for (const std::string_view ending : {".sst", ".log", ".dbtmp"}) {
-    if (name.ends_with(ending)) return IsDigits(name.substr(0, name.size() - ending.size()));
+  if (name.ends_with(".dbtmp")) name.remove_suffix(6);
+  if (name.ends_with(".sst") || name.ends_with(".log")) name.remove_suffix(4);
+  for (const std::string_view begin : {"MANIFEST-", "OPTIONS-"}) {
+    if (name.starts_with(begin)) name.remove_prefix(begin.size());
   }
-  return name == "CURRENT" || name == "IDENTITY" || name == "LOCK" || name == "LOG" ||
-         name.starts_with("LOG.old.") || name.starts_with("MANIFEST-") ||
-         name.starts_with("OPTIONS-");
+  return IsDigits(name) || name == "CURRENT" || name == "IDENTITY" || name == "LOCK";
 }
 
 bool IsRootFile(std::string_view name) {

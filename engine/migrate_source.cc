@@ -62,6 +62,11 @@ class JoinedSource final : public format::ByteSource {
   uint64_t size_ = 0;
 };
 
+bool IsJsonName(std::string_view name) {
+  return name.ends_with(".json") || name.ends_with(".ajson") || name.ends_with(".jsonl") ||
+         name.ends_with(".ndjson");
+}
+
 // The first byte that is no white space, after a byte order mark; 0 if there is none near the start.
 StatusOr<char> FirstByte(storage::FileSystem& fs, const std::string& path) {
   VDB_ASSIGN_OR_RETURN(const auto file, fs.Open(path, storage::OpenMode::kRead));
@@ -104,26 +109,6 @@ StatusOr<std::optional<LegacyPlace>> FindInFolder(storage::FileSystem& fs,
   return std::optional<LegacyPlace>();
 }
 
-// A folder of append-only logs: nothing but .ajson files.
-StatusOr<std::optional<LegacyPlace>> FindLogs(storage::FileSystem& fs, const std::string& folder) {
-  std::string logs = folder;
-  for (const char* below : {"multi", ".smart-env/multi"}) {
-    const std::string path = JoinPath(folder, below);
-    VDB_ASSIGN_OR_RETURN(const bool there, fs.IsDir(path));
-    if (there) logs = path;
-  }
-  VDB_ASSIGN_OR_RETURN(std::vector<std::string> names, fs.List(logs));
-  std::erase_if(names, [](const std::string& name) { return name.starts_with(".vdb"); });
-  std::sort(names.begin(), names.end());
-  LegacyPlace place = {LegacyPlace::Kind::kAjsonFolder, logs, folder};
-  for (const std::string& name : names) {
-    if (!name.ends_with(".ajson")) return std::optional<LegacyPlace>();
-    place.files.push_back(JoinPath(logs, name));
-  }
-  if (place.files.empty()) return std::optional<LegacyPlace>();
-  return std::optional<LegacyPlace>(std::move(place));
-}
-
 StatusOr<std::optional<LegacyPlace>> FindFile(storage::FileSystem& fs, const std::string& path,
                                               bool by_name) {
   const std::string folder = FolderOf(path);
@@ -134,15 +119,34 @@ StatusOr<std::optional<LegacyPlace>> FindFile(storage::FileSystem& fs, const std
   }
   VDB_ASSIGN_OR_RETURN(const char first, FirstByte(fs, path));
   const bool looks_like_json = first == '{' || first == '[' || first == '"';
-  const bool named_json = path.ends_with(".json") || path.ends_with(".ajson") ||
-                          path.ends_with(".jsonl") || path.ends_with(".ndjson");
-  if (!looks_like_json && !(by_name && named_json)) return std::optional<LegacyPlace>();
+  if (!looks_like_json && !(by_name && IsJsonName(path))) return std::optional<LegacyPlace>();
   LegacyPlace place = {LegacyPlace::Kind::kJsonFile, path, folder};
   place.files.push_back(path);
   const size_t dot = path.rfind('.');
   if (dot != std::string::npos && path.find('/', dot) == std::string::npos) {
     VDB_RETURN_IF_ERROR(AddIfThere(fs, path.substr(0, dot) + ".npy", &place).status());
   }
+  return std::optional<LegacyPlace>(std::move(place));
+}
+
+// A folder with nothing but .ajson files, which are one log; or with nothing but one JSON file.
+StatusOr<std::optional<LegacyPlace>> FindLogs(storage::FileSystem& fs, const std::string& folder) {
+  std::string logs = folder;
+  for (const char* below : {"multi", ".smart-env/multi"}) {
+    const std::string path = JoinPath(folder, below);
+    VDB_ASSIGN_OR_RETURN(const bool there, fs.IsDir(path));
+    if (there) logs = path;
+  }
+  VDB_ASSIGN_OR_RETURN(std::vector<std::string> names, fs.List(logs));
+  std::erase_if(names, [](const std::string& name) { return name.starts_with(".vdb"); });
+  std::sort(names.begin(), names.end());
+  if (names.size() == 1 && IsJsonName(names[0])) return FindFile(fs, JoinPath(logs, names[0]), true);
+  LegacyPlace place = {LegacyPlace::Kind::kAjsonFolder, logs, folder};
+  for (const std::string& name : names) {
+    if (!name.ends_with(".ajson")) return std::optional<LegacyPlace>();
+    place.files.push_back(JoinPath(logs, name));
+  }
+  if (place.files.empty()) return std::optional<LegacyPlace>();
   return std::optional<LegacyPlace>(std::move(place));
 }
 

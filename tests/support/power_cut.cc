@@ -108,7 +108,8 @@ void DiskModel::Apply(const Operation& op) {
     }
     case OpKind::kRename:
       if (Split(op.path).dir != Split(op.target).dir) std::abort();  // not modelled, not needed
-      parent(op.path).pending.push_back({name, Split(op.target).name, {false, op.file}});
+      parent(op.path).pending.push_back({name, Split(op.target).name,
+                                         parent(op.path).live().at(name)});
       break;
     case OpKind::kRemove:
     case OpKind::kRemoveDir: parent(op.path).pending.push_back({name, "", {}}); break;

@@ -53,6 +53,22 @@ TEST_F(PowerCutTest, AWriteWithoutSyncIsLost) {
   EXPECT_EQ(After(kEverything), (Files{{"a", "new"}}));
 }
 
+TEST_F(PowerCutTest, ARenamedDirectoryTakesItsFilesAlong) {
+  ASSERT_TRUE(fs_.CreateDir(root_ / "a").ok());
+  ASSERT_TRUE(fs_.SyncDir(root_.path()).ok());
+  const auto file = Create("a/x");
+  ASSERT_TRUE(file->WriteAt(0, Bytes("1")).ok());
+  ASSERT_TRUE(file->Sync().ok());
+  ASSERT_TRUE(fs_.SyncDir(root_ / "a").ok());
+  ASSERT_TRUE(fs_.Rename(root_ / "a", root_ / "b").ok());
+  EXPECT_EQ(After(kNothingPending), (Files{{"a/", ""}, {"a/x", "1"}}));
+  EXPECT_EQ(After(kEverything), (Files{{"b/", ""}, {"b/x", "1"}}));
+  ASSERT_TRUE((*fs_.Open(root_ / "b/x", OpenMode::kReadWrite))->WriteAt(0, Bytes("2")).ok());
+  EXPECT_EQ(After(kEverything), (Files{{"b/", ""}, {"b/x", "2"}}));
+  ASSERT_TRUE(fs_.SyncDir(root_.path()).ok());
+  EXPECT_EQ(After(kNothingPending), (Files{{"b/", ""}, {"b/x", "1"}}));
+}
+
 TEST_F(PowerCutTest, SyncedDataIsNeverLost) {
   WriteDurably("a", std::string(10000, 'x'));
   auto file = *fs_.Open(root_ / "a", OpenMode::kReadWrite);

@@ -126,10 +126,18 @@ void RecordingFileSystem::Replay(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kCreate: names_[operation.path] = operation.file; break;
     case OpKind::kRemove: names_.erase(operation.path); break;
-    case OpKind::kRename:
-      names_.erase(operation.path);
-      names_[operation.target] = operation.file;
+    case OpKind::kRename: {
+      const std::string prefix = operation.path + "/";
+      std::map<std::string, uint64_t> moved;
+      std::erase_if(names_, [&](const auto& entry) {
+        if (!entry.first.starts_with(prefix)) return false;
+        moved[operation.target + "/" + entry.first.substr(prefix.size())] = entry.second;
+        return true;
+      });
+      if (names_.erase(operation.path) > 0) names_[operation.target] = operation.file;
+      names_.merge(moved);
       break;
+    }
     default: break;
   }
 }
@@ -197,8 +205,6 @@ Status RecordingFileSystem::Rename(const std::string& from, const std::string& t
   if (!Inside(from)) return base_->Rename(from, to);
   const std::lock_guard lock(mutex_);
   const auto known = names_.find(Relative(from));
-  const auto is_dir = base_->IsDir(from);
-  if (is_dir.ok() && *is_dir) std::abort();  // not modelled, see the head of the header
   const uint64_t number = known == names_.end() ? 0 : known->second;
   return Perform({OpKind::kRename, Relative(from), Relative(to), number, 0, ""},
                  [&](const Operation&) { return base_->Rename(from, to); });

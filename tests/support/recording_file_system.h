@@ -5,8 +5,8 @@
 // power loss.
 //
 // Paths in the log are relative to `root`; operations outside of it pass through unrecorded. Files
-// are known by a number that stays with the file through renames and after its removal. Directories
-// are never renamed (the engine does not; it would end the test).
+// are known by a number that stays with the file through renames and after its removal. Files that
+// are open when their directory is renamed keep their old name in the log.
 // Threads: safe. One lock covers an operation and its entry, so that the log is the true order.
 #pragma once
 
