@@ -1,7 +1,7 @@
 # Where the packages come from. Used by the build and, installed beside vdbConfig.cmake, by whoever
-# links vdb. RocksDB, OpenBLAS and ICU are linked from their archives; the serial OpenBLAS is never
-# used (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB and
-# ICU, which the sanitizer can tell apart from our code.
+# links vdb. RocksDB, OpenBLAS, ICU and HDF5 are linked from their archives; the serial OpenBLAS is
+# never used (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB
+# and ICU, which the sanitizer can tell apart from our code.
 find_package(Threads REQUIRED)
 
 if(NOT TARGET vdb_rocksdb)
@@ -18,6 +18,7 @@ if(NOT TARGET vdb_rocksdb)
     endforeach()
     target_link_libraries(vdb_rocksdb INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
   endif()
+  find_library(VDB_LIB_z NAMES libz.a REQUIRED)
 
   find_path(VDB_OPENBLAS_INCLUDE NAMES cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-pthread
             openblas-pthread REQUIRED)
@@ -53,4 +54,13 @@ if(NOT TARGET vdb_rocksdb)
     target_link_libraries(vdb_icu INTERFACE ${VDB_ICU} ${VDB_ICU_DATA} Threads::Threads
                           ${CMAKE_DL_LIBS})
   endif()
+
+  find_path(VDB_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)
+  add_library(vdb_hdf5 INTERFACE IMPORTED)
+  target_include_directories(vdb_hdf5 SYSTEM INTERFACE ${VDB_HDF5_INCLUDE})
+  foreach(name hdf5_serial sz aec)  # this order; then zlib
+    find_library(VDB_LIB_${name} NAMES lib${name}.a REQUIRED)
+    target_link_libraries(vdb_hdf5 INTERFACE ${VDB_LIB_${name}})
+  endforeach()
+  target_link_libraries(vdb_hdf5 INTERFACE ${VDB_LIB_z} m ${CMAKE_DL_LIBS})
 endif()

@@ -19,6 +19,10 @@ struct ExportHeader {
 inline constexpr std::string_view kExportHeaderStart = "{\"vdb_collection\":";
 inline constexpr size_t kExportHeaderBytesMax = 64u << 20;
 
+/// In the directory of an exported database, beside a file a collection:
+/// {"vdb_export": 1, "collections": [{"name": ..., "file": ..., "documents": ...}]}
+inline constexpr char kExportIndexName[] = "database.json";
+
 /// Without a newline.
 std::string ExportHeaderLine(const ExportHeader& header);
 

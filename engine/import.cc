@@ -9,6 +9,7 @@
 
 #include "engine/import_commit.h"
 #include "engine/import_pipeline.h"
+#include "engine/import_run.h"
 #include "engine/import_source.h"
 #include "engine/no_throw.h"
 #include "format/status_macros.h"
@@ -25,6 +26,9 @@ struct Ending {
 };
 constexpr Ending kEndings[] = {
     {"jsonl", ImportFormat::kJsonLines}, {"ndjson", ImportFormat::kJsonLines},
+    {"json", ImportFormat::kJson},       {"ajson", ImportFormat::kJson},
+    {"h5", ImportFormat::kHdf5},         {"hdf5", ImportFormat::kHdf5},
+    {"csv", ImportFormat::kCsv},         {"tsv", ImportFormat::kCsv},
     {"npy", ImportFormat::kNpy},         {"fvecs", ImportFormat::kFvecs},
     {"ivecs", ImportFormat::kIvecs},     {"bvecs", ImportFormat::kBvecs},
 };
@@ -43,15 +47,44 @@ StatusOr<ImportFormat> FormatOf(const std::string& path, ImportFormat asked) {
                                  ", or a format");
 }
 
+ChunkLimits LimitsOf(const ImportOptions& options) {
+  ChunkLimits limits;
+  limits.rows = options.batch_rows;
+  return limits;
+}
+
 StatusOr<std::unique_ptr<ImportSource>> OpenSource(std::unique_ptr<ImportInput> input,
                                                    ImportFormat format,
                                                    const ImportOptions& options) {
-  ChunkLimits limits;
-  limits.rows = options.batch_rows;
+  const ChunkLimits limits = LimitsOf(options);
   switch (format) {
     case ImportFormat::kJsonLines: return NewLinesSource(std::move(input), options, limits);
+    case ImportFormat::kCsv: return NewCsvSource(std::move(input), options, limits);
     default: return NewRowsSource(std::move(input), format, options, limits);
   }
+}
+
+// JSON lines that are no documents of ours are read by shape, unless told otherwise.
+StatusOr<bool> IsReadByShape(ImportInput* input, const ImportOptions& options) {
+  if (options.format != ImportFormat::kAuto) return false;
+  if (!options.key_field.empty() || !options.vector_field.empty()) return true;
+  VDB_ASSIGN_OR_RETURN(const bool documents, LooksLikeDocuments(input));
+  return !documents;
+}
+
+StatusOr<std::unique_ptr<ImportSource>> OpenFileSource(const std::string& path,
+                                                       const storage::FileInfo& info,
+                                                       const ImportOptions& options) {
+  VDB_ASSIGN_OR_RETURN(ImportFormat format, FormatOf(path, options.format));
+  VDB_ASSIGN_OR_RETURN(auto input, ImportInput::OpenFile(path));
+  if (format == ImportFormat::kJsonLines) {
+    VDB_ASSIGN_OR_RETURN(const bool by_shape, IsReadByShape(input.get(), options));
+    if (by_shape) format = ImportFormat::kJson;
+  }
+  const ChunkLimits limits = LimitsOf(options);
+  if (format == ImportFormat::kJson) return NewJsonSource(path, options, limits);
+  if (format == ImportFormat::kHdf5) return NewHdf5Source(path, info.size_bytes, options, limits);
+  return OpenSource(std::move(input), format, options);
 }
 
 size_t WorkerCount(const ImportOptions& options) {
@@ -136,28 +169,29 @@ Status CheckOptions(const ImportOptions& options) {
   return Status::Ok();
 }
 
-StatusOr<ImportReport> ImportInputInto(Database& database, const std::string& collection,
-                                       const std::string& name, std::unique_ptr<ImportInput> input,
-                                       ImportFormat format, const ImportOptions& options,
-                                       const std::optional<storage::FileInfo>& info) {
-  VDB_ASSIGN_OR_RETURN(const auto source, OpenSource(std::move(input), format, options));
+}  // namespace
+
+StatusOr<ImportReport> RunImport(Database& database, const std::string& collection,
+                                 const std::string& name, ImportSource* source,
+                                 const ImportOptions& options,
+                                 const std::optional<storage::FileInfo>& info) {
+  VDB_RETURN_IF_ERROR(CheckOptions(options));
   ImportCommitter committer(database, collection, name, options, info);
-  return Importer(name, options, source.get(), &committer).Run();
+  return Importer(name, options, source, &committer).Run();
 }
 
 StatusOr<ImportReport> ImportPath(Database& database, const std::string& collection,
                                   const std::string& path, const ImportOptions& options) {
-  VDB_RETURN_IF_ERROR(CheckOptions(options));
-  VDB_ASSIGN_OR_RETURN(const ImportFormat format, FormatOf(path, options.format));
-  VDB_ASSIGN_OR_RETURN(auto input, ImportInput::OpenFile(path));
   VDB_ASSIGN_OR_RETURN(const storage::FileInfo info, storage::PosixFileSystem()->Stat(path));
-  return ImportInputInto(database, collection, path, std::move(input), format, options, info);
+  VDB_ASSIGN_OR_RETURN(const auto source, OpenFileSource(path, info, options));
+  return RunImport(database, collection, path, source.get(), options, info);
 }
+
+namespace {
 
 StatusOr<ImportReport> ImportBytes(Database& database, const std::string& collection,
                                    const ReadCallback& read, const std::string& name,
                                    const ImportOptions& options) {
-  VDB_RETURN_IF_ERROR(CheckOptions(options));
   switch (options.format) {
     case ImportFormat::kJsonLines:
     case ImportFormat::kCsv:
@@ -169,8 +203,9 @@ StatusOr<ImportReport> ImportBytes(Database& database, const std::string& collec
                                      "': expected a format that can be read as a stream: JSON "
                                      "lines, CSV, .fvecs, .ivecs or .bvecs");
   }
-  return ImportInputInto(database, collection, name, ImportInput::FromStream(read, name),
-                         options.format, options, std::nullopt);
+  VDB_ASSIGN_OR_RETURN(const auto source, OpenSource(ImportInput::FromStream(read, name),
+                                                     options.format, options));
+  return RunImport(database, collection, name, source.get(), options, std::nullopt);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace vdb::engine {
 struct ImportPosition {
   uint64_t offset = 0;
   uint64_t place = 0;
+  uint64_t rows = 0;  // records before it, good or bad
 };
 
 /// A piece of the source that becomes one batch. Which fields are filled is the source's business.

@@ -224,14 +224,17 @@ Status ImportCommitter::MakeMissing() {
     collection_.emplace(std::move(made));
   }
   Status status;
-  for (auto& [name, column] : columns_) {
-    if (column.exists) continue;
+  const auto make = [&](const std::string& name, ImportColumn* column) {
+    if (column->exists || !status.ok()) return;
+    if (column->model.empty()) column->model = source_->ModelOf(name);
     status = collection_->AddColumn(
-        name, {.dimension = column.dimension, .metric = column.metric, .model = column.model});
-    if (!status.ok()) break;
-    column.exists = true;
+        name, {.dimension = column->dimension, .metric = column->metric, .model = column->model});
+    if (!status.ok()) return;
+    column->exists = true;
     made_.push_back(name);
-  }
+  };
+  for (const ColumnInfo& info : source_->declared()) make(info.name, &columns_.at(info.name));
+  for (auto& [name, column] : columns_) make(name, &column);
   for (const ColumnInfo& info : source_->declared()) {
     if (status.ok() && make_collection && info.is_default) {
       status = collection_->SetDefaultColumn(info.name);

@@ -24,13 +24,8 @@ class LinesSource final : public ImportSource {
 
   // Of a lossless export the first line declares the columns.
   Status Open() {
-    VDB_ASSIGN_OR_RETURN(std::string_view head, input_->Head(4096));
-    if (!IsExportHeader(head)) return Status::Ok();
-    for (size_t size = 4096; head.find('\n') == head.npos && head.size() == size; size *= 2) {
-      if (size > kExportHeaderBytesMax) break;
-      VDB_ASSIGN_OR_RETURN(head, input_->Head(2 * size));
-    }
-    const std::string_view line = head.substr(0, head.find('\n'));
+    VDB_ASSIGN_OR_RETURN(const std::string line, ReadExportHeaderLine(input_.get()));
+    if (line.empty()) return Status::Ok();
     auto header = ParseExportHeader(line);
     if (!header.ok()) return Prefixed("'" + input_->name() + "', line 1: ", header.status());
     has_header_ = true;
@@ -83,6 +78,17 @@ class LinesSource final : public ImportSource {
 };
 
 }  // namespace
+
+StatusOr<std::string> ReadExportHeaderLine(ImportInput* input) {
+  size_t size = 4096;
+  VDB_ASSIGN_OR_RETURN(std::string_view head, input->Head(size));
+  if (!IsExportHeader(head)) return std::string();
+  while (head.find('\n') == head.npos && head.size() == size && size <= kExportHeaderBytesMax) {
+    size *= 2;
+    VDB_ASSIGN_OR_RETURN(head, input->Head(size));
+  }
+  return std::string(head.substr(0, head.find('\n')));
+}
 
 StatusOr<std::unique_ptr<ImportSource>> NewLinesSource(std::unique_ptr<ImportInput> input,
                                                        const ImportOptions& options,

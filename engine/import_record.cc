@@ -27,7 +27,7 @@ std::string Encode(const ImportRecord& record) {
   for (const uint64_t number :
        {record.size_bytes, static_cast<uint64_t>(record.mtime_ns),
         uint64_t{record.collection_id}, record.position.offset, record.position.place,
-        record.row_count, record.quarantine_bytes}) {
+        record.position.rows, record.row_count, record.quarantine_bytes}) {
     format::AppendU64(&bytes, number);
   }
   format::AppendU64(&bytes, format::Hash64(bytes));
@@ -51,6 +51,7 @@ class Decoder {
     record.collection_id = static_cast<uint32_t>(Number());
     record.position.offset = Number();
     record.position.place = Number();
+    record.position.rows = Number();
     record.row_count = Number();
     record.quarantine_bytes = Number();
     if (!ok_ || at_ != body.size()) return std::nullopt;

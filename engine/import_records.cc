@@ -15,6 +15,7 @@ constexpr size_t kBlockBytes = 1u << 20;
 Status RecordReader::Resume(const ImportPosition& position) {
   offset_ = position.offset;
   line_ = position.place;
+  records_ = position.rows;
   rest_.clear();
   return input_->SeekTo(position.offset);
 }
@@ -87,10 +88,11 @@ StatusOr<bool> RecordReader::Next(ImportChunk* chunk) {
   text.resize(record_end_);
   chunk->row_count = records;
   chunk->file_bytes = record_end_;
-  chunk->begin = {offset_, line_};
+  chunk->begin = {offset_, line_, records_};
   offset_ += record_end_;
   line_ += lines_;
-  chunk->end = {offset_, line_};
+  records_ += records;
+  chunk->end = {offset_, line_, records_};
   return records > 0;
 }
 

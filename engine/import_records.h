@@ -35,6 +35,7 @@ class RecordReader {
   std::string rest_;          // read, and not given out yet
   uint64_t offset_ = 0;       // in the file, of the first byte of rest_
   uint64_t line_ = 1;         // its number
+  uint64_t records_ = 0;      // given out
   // While a chunk is cut:
   size_t record_end_ = 0, scanned_ = 0;
   uint64_t lines_ = 0, record_lines_ = 0;

@@ -41,7 +41,7 @@ class RowsSource final : public ImportSource {
     const uint64_t rows = std::min(
         limits_.rows, std::max<uint64_t>(1, limits_.vector_bytes / float_bytes));
     chunk->bytes.resize(rows * layout_.row_bytes);
-    chunk->begin = {input_->offset(), row_};
+    chunk->begin = {input_->offset(), row_, row_};
     size_t got = tail_.copy(chunk->bytes.data(), tail_.size());
     if (got == 0) {
       VDB_ASSIGN_OR_RETURN(got, input_->Read(chunk->bytes.data(), chunk->bytes.size()));
@@ -59,7 +59,7 @@ class RowsSource final : public ImportSource {
     if (const uint64_t rest = got % layout_.row_bytes; rest != 0) {
       tail_ = chunk->bytes.substr(got - rest, rest);
     }
-    chunk->end = {input_->offset(), row_};
+    chunk->end = {input_->offset(), row_, row_};
     if (chunk->row_count == 0) VDB_RETURN_IF_ERROR(keys_.CheckEnd(row_));
     return chunk->row_count > 0;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,10 +40,16 @@ class ImportSource {
   virtual std::string_view place_word() const = 0;     // "line", "row"
   /// Columns whose metric and model the source itself knows.
   const std::vector<ColumnInfo>& declared() const { return declared_; }
+  /// The model of a column, if the source names one.
+  std::string ModelOf(const std::string& column) const {
+    const auto found = models_.find(column);
+    return found == models_.end() ? std::string() : found->second;
+  }
   const std::string& taken() const { return taken_; }  // what was found by shape, in words
 
  protected:
   std::vector<ColumnInfo> declared_;
+  std::map<std::string, std::string> models_;  // by column
   std::string taken_;
 };
 
@@ -54,6 +61,24 @@ StatusOr<std::unique_ptr<ImportSource>> NewRowsSource(std::unique_ptr<ImportInpu
 StatusOr<std::unique_ptr<ImportSource>> NewLinesSource(std::unique_ptr<ImportInput> input,
                                                        const ImportOptions& options,
                                                        const ChunkLimits& limits);
+
+StatusOr<std::unique_ptr<ImportSource>> NewCsvSource(std::unique_ptr<ImportInput> input,
+                                                     const ImportOptions& options,
+                                                     const ChunkLimits& limits);
+
+/// Of a file that is read by its path.
+StatusOr<std::unique_ptr<ImportSource>> NewHdf5Source(const std::string& path, uint64_t file_bytes,
+                                                      const ImportOptions& options,
+                                                      const ChunkLimits& limits);
+StatusOr<std::unique_ptr<ImportSource>> NewJsonSource(const std::string& path,
+                                                      const ImportOptions& options,
+                                                      const ChunkLimits& limits);
+
+/// Whether JSON lines are documents as NewLinesSource takes them, by the names in the first line.
+StatusOr<bool> LooksLikeDocuments(ImportInput* input);
+
+/// The first line of a lossless export, which stays unread; empty if the input is none.
+StatusOr<std::string> ReadExportHeaderLine(ImportInput* input);
 
 /// The column of vectors that name none.
 inline std::string ColumnOf(const ImportOptions& options) {

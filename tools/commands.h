@@ -23,14 +23,34 @@ StatusOr<int> RunCreate(const CreateArgs& args);
 
 struct ImportArgs : CommonArgs {
   std::string collection;
-  std::string file;
+  std::string file;     // - for stdin
+  std::string from_db;  // instead of both
+  std::string format;   // empty: by the name's ending
   std::optional<std::string> column;
   std::optional<std::string> metric;
   std::string model;
   std::string keys_file;
+  std::string key_field, vector_field;
+  std::string dataset = "train";
+  std::string quarantine;
   uint64_t batch_rows = 10000;
+  uint32_t threads = 0;
+  bool dry_run = false;
+  bool skip_bad = false;
+  bool upsert = false;  // the default, said aloud
+  bool if_absent = false;
+  bool resume = false;
 };
 StatusOr<int> RunImport(const ImportArgs& args);
+
+struct ExportArgs : CommonArgs {
+  std::vector<std::string> places;  // [COLLECTION] FILE, or DIR for all collections
+  std::string format;
+  std::string column;
+  std::optional<std::string> filter;
+  bool plain_vectors = false;
+};
+StatusOr<int> RunExport(const ExportArgs& args);
 
 struct MigrateArgs {
   std::string source;
