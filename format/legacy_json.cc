@@ -188,6 +188,9 @@ Status JsonCache::ConvertKey(uint64_t index, const Block& block, LegacyEntry* en
 
 void JsonCache::TakeVector(uint32_t column, std::vector<double>* values,
                            LegacyEntry* entry) const {
+  // Of a member that stands there twice the last one counts.
+  std::erase_if(entry->vectors,
+                [column](const LegacyVector& taken) { return taken.column == column; });
   const uint32_t dimension = columns_[column].dimension;
   if (values->size() != dimension || dimension > kDimensionMax) {
     const bool too_large = values->size() == dimension;
