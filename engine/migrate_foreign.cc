@@ -10,6 +10,8 @@ namespace {
 constexpr char kExport[] = "; export it to JSON lines with its own program, then `vdbtool import`";
 constexpr char kImport[] = "; that is an import: `vdbtool import DB COLLECTION FILE`";
 
+constexpr char kUnpack[] = "; unpack it first";
+
 struct Kind {
   std::string_view mark;  // an ending, the first bytes, or a name in a folder
   std::string_view what;
@@ -30,7 +32,7 @@ constexpr std::array<Kind, 11> kEndings = {{
     {".csv", "a table of text", kImport},
 }};
 
-constexpr std::array<Kind, 7> kMagics = {{
+constexpr std::array<Kind, 10> kMagics = {{
     {"SQLite format 3", "an SQLite database (Chroma and diskcache are such)", kExport},
     {"IxF", "a FAISS index", kExport},
     {"IxI", "a FAISS index", kExport},
@@ -38,6 +40,9 @@ constexpr std::array<Kind, 7> kMagics = {{
     {"IHN", "a FAISS index", kExport},
     {"\x93NUMPY", "a NumPy matrix", kImport},
     {"\x89HDF\r\n", "an HDF5 file", kImport},
+    {"\x28\xB5\x2F\xFD", "compressed with zstd", kUnpack},
+    {"\x1F\x8B", "compressed with gzip", kUnpack},
+    {"PK\x03\x04", "a zip archive", kUnpack},
 }};
 
 constexpr std::array<Kind, 4> kInFolders = {{

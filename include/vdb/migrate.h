@@ -73,10 +73,12 @@ struct MigrationReport {
   std::string entries_hash;  ///< order-independent, over (key, metadata, vectors) of all documents
 };
 
-/// Migrate `source`: a folder that holds `.vemb` or `.nndex`, or a JSON cache file. Already done, and
-/// the source unchanged since: kAlreadyExists. A refused source is no error but an outcome.
+/// Migrate `source`: a folder that holds `.vemb` or `.nndex`, a JSON cache file, or a folder of
+/// nothing but .ajson logs, which are read as one. Already done, and the source unchanged since:
+/// kAlreadyExists. A refused source is no error but an outcome.
 /// Errors: kNotFound (no cache there), kUnsupportedFormat (recognised, not read; says what to do),
-/// kAlreadyExists, kBusy (another process is at it), kCancelled, kIoError, kCorruption (the source
+/// kAlreadyExists, kFailedPrecondition (at the database's place is something else, or its source has
+/// changed since), kBusy (another process is at it), kCancelled, kIoError, kCorruption (the source
 /// changed meanwhile, or the proof failed: nothing was published).
 StatusOr<MigrationReport> Migrate(const std::string& source, const MigrateOptions& options = {});
 

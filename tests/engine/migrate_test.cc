@@ -136,6 +136,107 @@ TEST(EntriesHashTest, IsASumThatCarries) {
   EXPECT_NE(twice, a);
 }
 
+// --- places and sources ---
+
+using Kind = engine::LegacyPlace::Kind;
+
+TEST_F(MigrateTest, FindsCachesAndNothingElse) {
+  auto& fs = *storage::PosixFileSystem();
+  const auto find = [&](const std::string& path, bool by_name) {
+    auto place = engine::FindLegacy(fs, path, by_name);
+    EXPECT_TRUE(place.ok()) << Text(place);
+    return place.ok() ? *place : std::nullopt;
+  };
+  const std::string root = source_.folder();
+  ASSERT_TRUE(find(root, false));
+  EXPECT_EQ(find(root, false)->kind, Kind::kNndex);
+  EXPECT_TRUE(find(root + "/", false));
+  std::filesystem::create_directories(root + "/.vemb");
+  EXPECT_EQ(find(root, false)->kind, Kind::kNndex);  // an empty .vemb is no cache
+  WriteFile(root + "/.vemb/cache.json", "{}");
+  const auto both = find(root, false);
+  EXPECT_EQ(both->kind, Kind::kVemb);
+  ASSERT_EQ(both->warnings.size(), 1u);
+  EXPECT_NE(both->warnings[0].find(".nndex"), std::string::npos);
+  EXPECT_EQ(find(root + "/.nndex", true)->kind, Kind::kNndex);
+  EXPECT_EQ(find(root + "/.vemb/cache.json", true)->kind, Kind::kVemb);
+  EXPECT_EQ(find(root + "/.vemb", true)->DefaultDatabase(), root + "/.vdb");
+
+  // A folder that merely holds some JSON is opened by nobody.
+  const std::string other = scratch_ / "other";
+  std::filesystem::create_directory(other);
+  EXPECT_FALSE(find(other, true));
+  WriteFile(other + "/a.json", "{}");
+  EXPECT_FALSE(find(other, false));
+  EXPECT_EQ(find(other, true)->kind, Kind::kJsonFile);
+  EXPECT_EQ(find(other + "/a.json", false)->kind, Kind::kJsonFile);
+  WriteFile(other + "/b.txt", "some text");
+  EXPECT_FALSE(find(other, true));
+  EXPECT_FALSE(find(other + "/b.txt", false));
+}
+
+TEST_F(MigrateTest, AFolderOfLogsIsOneSource) {
+  auto& fs = *storage::PosixFileSystem();
+  const std::string logs = scratch_ / "vault/.smart-env/multi";
+  std::filesystem::create_directories(logs);
+  const std::string parts[] = {"first", "", "the third\n", "x"};
+  std::string joined;
+  for (int i = 0; i < 4; ++i) {
+    WriteFile(logs + "/" + std::to_string(i) + ".ajson", parts[i]);
+    joined += parts[i] + "\n";
+  }
+  for (const char* name : {"vault", "vault/.smart-env", "vault/.smart-env/multi"}) {
+    const auto place = engine::FindLegacy(fs, scratch_ / name, true);
+    ASSERT_TRUE(place.ok() && *place) << name;
+    EXPECT_EQ((*place)->kind, Kind::kAjsonFolder);
+    EXPECT_EQ((*place)->files.size(), 4u);
+    const auto opened = engine::OpenPlace(fs, **place);
+    VDB_ASSERT_OK(opened);
+    const format::ByteSource& source = *opened->sources.json;
+    ASSERT_EQ(source.size(), joined.size());
+    for (size_t from = 0; from <= joined.size(); ++from) {
+      for (size_t size = 0; size <= joined.size() - from; ++size) {
+        std::string part(size, '?');
+        VDB_ASSERT_OK(source.ReadAt(from, std::span(part.data(), size)));
+        EXPECT_EQ(part, joined.substr(from, size));
+      }
+    }
+    char byte = 0;
+    EXPECT_FALSE(source.ReadAt(joined.size(), std::span(&byte, 1)).ok());
+  }
+}
+
+// Whatever was read, and in which order, the hash is the file's.
+TEST_F(MigrateTest, SourcesHashWhatTheyRead) {
+  std::string bytes(700'000, '\0');
+  std::mt19937 random(1);
+  for (char& c : bytes) c = static_cast<char>(random());
+  const std::string path = scratch_ / "bytes";
+  WriteFile(path, bytes);
+  format::StreamingHash expected;
+  expected.Update(bytes);
+  for (int order = 0; order < 3; ++order) {
+    const auto source = engine::FileSource::Open(*storage::PosixFileSystem(), path);
+    VDB_ASSERT_OK(source);
+    for (size_t i = 0; i < 20; ++i) {
+      const size_t from = order == 0 ? i * 30'000 : order == 1 ? random() % 600'000 : (19 - i) * 100;
+      std::string part(40'000, '?');
+      VDB_ASSERT_OK((*source)->ReadAt(from, std::span(part.data(), part.size())));
+      EXPECT_EQ(part, bytes.substr(from, part.size()));
+    }
+    const auto hash = (*source)->Hash();
+    VDB_ASSERT_OK(hash);
+    EXPECT_EQ(*hash, expected.Digest128());
+    std::filesystem::resize_file(path, bytes.size() - 1);
+    std::string part(10, '?');
+    EXPECT_EQ((*source)->ReadAt(bytes.size() - 10, std::span(part.data(), 10)).code(),
+              StatusCode::kCorruption);
+    EXPECT_EQ((*source)->CheckUnchanged(*storage::PosixFileSystem()).code(),
+              StatusCode::kCorruption);
+    WriteFile(path, bytes);
+  }
+}
+
 // --- a whole migration ---
 
 TEST_F(MigrateTest, EveryEntryArrives) {
