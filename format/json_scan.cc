@@ -431,46 +431,61 @@ StatusOr<std::string_view> JsonScanner::Bytes(uint64_t offset, uint64_t end,
   return std::string_view(*scratch);
 }
 
-bool JsonScanner::TakeNumber(double* value) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const char c = *at_;
-  const bool minus = c == '-';
-  const char* digits = at_ + minus;
-  if (digits == end_ || !IsDigit(static_cast<unsigned char>(*digits))) {
-    if (c == 'N') {
-      *value = std::numeric_limits<double>::quiet_NaN();
-      return ScanLiteral("NaN");
-    }
-    at_ = digits;
-    *value = minus ? -kInfinity : kInfinity;
-    if (at_ != end_ && *at_ == 'I') return ScanLiteral("Infinity");
-    Fail("a digit");
-    return false;
-  }
-  const auto done = std::from_chars(at_, end_, *value);
+// What overflows a double is an infinity, what underflows a zero. (An Eisel-Lemire reader of our own
+// was measured: 23 ns a number instead of 30, which the whole migration does not show.)
+const char* JsonScanner::TakeNumber(const char* from, const char* end, double* value) {
+  const auto done = std::from_chars(from, end, *value);
   if (done.ec != std::errc() &&
-      !JsonNumberToDouble({at_, static_cast<size_t>(done.ptr - at_)}, value)) {
-    *value = minus ? -kInfinity : kInfinity;
+      !JsonNumberToDouble({from, static_cast<size_t>(done.ptr - from)}, value)) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    *value = *from == '-' ? -kInfinity : kInfinity;
   }
-  at_ = done.ptr;
-  return true;
+  return done.ptr;
+}
+
+// At what begins a number and is none: one of the words.
+bool JsonScanner::TakeWord(double* value) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (*at_ == 'N') {
+    *value = std::numeric_limits<double>::quiet_NaN();
+    return ScanLiteral("NaN");
+  }
+  const bool minus = *at_ == '-';
+  at_ += minus;
+  *value = minus ? -kInfinity : kInfinity;
+  if (at_ != end_ && *at_ == 'I') return ScanLiteral("Infinity");
+  Fail("a digit");
+  return false;
 }
 
 bool JsonScanner::TakeNumbers(std::vector<double>* values) {
+  const char* at = at_;
+  const auto skip_space = [&at, this] {
+    while (at != end_ && IsSpace(*at)) ++at;
+    return at != end_ ? *at : '\0';
+  };
   for (;;) {
-    int c = SkipSpace();
+    char c = skip_space();
     if (expect_ == Expect::kNextOrEnd) {
-      if (c != ',') return true;
-      ++at_;
+      if (c != ',') break;
+      ++at;
       expect_ = Expect::kValue;
-      c = SkipSpace();
+      c = skip_space();
     }
-    if (!BeginsNumber(c)) return true;
+    if (!BeginsNumber(c)) break;
     double value = 0;
-    if (!TakeNumber(&value)) return false;
+    if (IsDigit(c) || (c == '-' && end_ - at > 1 && IsDigit(at[1]))) {
+      at = TakeNumber(at, end_, &value);
+    } else {
+      at_ = at;
+      if (!TakeWord(&value)) return false;
+      at = at_;
+    }
     values->push_back(value);
     expect_ = Expect::kNextOrEnd;
   }
+  at_ = at;
+  return true;
 }
 
 }  // namespace vdb::format

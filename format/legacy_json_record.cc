@@ -8,6 +8,7 @@
 #include "format/base64.h"
 #include "format/legacy_json_outline.h"
 #include "vdb/json_text.h"
+#include "vdb/types.h"
 
 namespace vdb::format {
 namespace {
@@ -204,6 +205,7 @@ bool JsonRecord::Vector(JsonScanner* scanner, const JsonToken& value, uint32_t f
 }
 
 bool JsonRecord::VectorArray(JsonScanner* scanner, JsonRecordVector* vector) {
+  vector->values.reserve(length_hint_);  // whoever takes a vector takes its memory, too
   for (;;) {
     if (!scanner->TakeNumbers(&vector->values)) return false;
     const JsonToken other = scanner->Next();
@@ -214,6 +216,7 @@ bool JsonRecord::VectorArray(JsonScanner* scanner, JsonRecordVector* vector) {
     vector->detail = "expected numbers only, found " +
                      Describe(other, Slice(other.offset, scanner->offset()));
   }
+  length_hint_ = std::min<size_t>(vector->values.size(), kDimensionMax);
   if (vector->reason == LegacyReason::kNone) Judge(vector);
   return true;
 }

@@ -73,6 +73,7 @@ class JsonRecord {
   JsonEvent kind_ = JsonEvent::kEnd;
   std::vector<JsonRecordVector> vectors_;
   size_t vector_count_ = 0;
+  size_t length_hint_ = 0;  // of the vector before
   uint32_t parts_ = 0;
   std::string label_, members_, model_, file_, error_, scratch_, name_;
   bool has_nulled_ = false;
