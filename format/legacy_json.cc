@@ -1,7 +1,9 @@
 #include "format/legacy_json.h"
 
 #include <algorithm>
+#include <unordered_set>
 
+#include "format/checksum.h"
 #include "format/legacy_columns.h"
 #include "format/metadata.h"
 #include "format/status_macros.h"
@@ -72,6 +74,35 @@ Status JsonCache::Settle() {
                         "\"#number\" was appended to one of the two");
   }
   NameColumns();
+  return SeparateMadeKeys();
+}
+
+Status JsonCache::SeparateMadeKeys() {
+  const auto is_made = [this](uint64_t i) {
+    return outline_.places[i].key_bytes == 0 || outline_.places[i].part != JsonPlace::kWhole ||
+           std::binary_search(renamed_.begin(), renamed_.end(), i);
+  };
+  // Row numbers alone are unlike each other.
+  std::unordered_set<uint64_t> taken;
+  bool any_made = !renamed_.empty(), any_own = false;
+  for (const JsonPlace& place : outline_.places) {
+    any_own = any_own || place.key_bytes != 0;
+    any_made = any_made || place.key_bytes == 0 || place.part != JsonPlace::kWhole;
+  }
+  if (!any_made || !any_own) return Status::Ok();
+  for (uint64_t i = 0; i < outline_.places.size(); ++i) {
+    if (!is_made(i)) taken.insert(outline_.places[i].key_hash);
+  }
+  for (uint64_t i = 0; i < outline_.places.size(); ++i) {
+    if (!is_made(i)) continue;
+    VDB_ASSIGN_OR_RETURN(const std::string key, ReadKey(i));
+    if (taken.insert(Hash64(key)).second) continue;
+    std::string suffix;
+    for (uint64_t n = 2; suffix.empty() || !taken.insert(Hash64(key + suffix)).second; ++n) {
+      suffix = "#" + std::to_string(n);
+    }
+    suffixes_[i] = suffix;
+  }
   return Status::Ok();
 }
 
@@ -178,6 +209,10 @@ Status JsonCache::ConvertKey(uint64_t index, const Block& block, LegacyEntry* en
     entry->flags.push_back("key_renamed");
   }
   if (place.part != JsonPlace::kWhole) entry->key += "#" + std::to_string(place.part);
+  if (const auto suffix = suffixes_.find(index); suffix != suffixes_.end()) {
+    entry->key += suffix->second;
+    entry->flags.push_back("key_renamed");
+  }
   if (entry->key.empty() || entry->key.size() > kKeyBytesMax) {
     Accept(entry, entry->key.empty() ? LegacyReason::kWrongShape : LegacyReason::kTooLarge,
            "expected a key of 1 to " + std::to_string(kKeyBytesMax) + " bytes, found " +

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,7 +57,8 @@ class JsonCache : public LegacyCache {
   std::shared_ptr<const ByteSource> source_;
   JsonShape shape_;
   JsonOutline outline_;
-  std::vector<uint64_t> renamed_;  // entries whose key gets a suffix, ascending
+  std::vector<uint64_t> renamed_;  // entries whose key gets "#number", ascending
+  std::map<uint64_t, std::string> suffixes_;  // of entries whose key another one has
 
  private:
   struct Block {  // bytes of the source
@@ -71,6 +73,8 @@ class JsonCache : public LegacyCache {
   };
 
   void NameColumns();
+  // Keys that we made (row numbers, parts, "#number") and another entry has of its own.
+  Status SeparateMadeKeys();
   Status Load(uint64_t index, uint64_t end, Block* block) const;
   Status ConvertKey(uint64_t index, const Block& block, LegacyEntry* entry) const;
   Status Convert(uint64_t index, const Block& block, uint64_t* parsed, JsonRecord* record,

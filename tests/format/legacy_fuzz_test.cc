@@ -110,6 +110,24 @@ TEST(LegacyFuzz, TheCorpus) {
   }
 }
 
+TEST(LegacyFuzz, FoundBefore) {
+  for (const char* text : {
+           // A vector that stands twice in a record.
+           R"({"a": {"embedding": [1, 2], "text": "t", "embedding": [3, 4]}})",
+           // A row number, a part and "#number" as keys that other entries have of their own.
+           R"([{"id": 0, "vector": [1, 2]}, {"id": "2", "vector": [1, 2]}, {"vector": [1, 2]}])",
+           R"([{"label": "x", "descriptors": [[1, 2], [3, 4]]},
+               {"label": "x#1", "descriptors": [[5, 6]]}])",
+           R"([{"id": 1, "vector": [1, 2]}, {"id": "1", "vector": [3, 4]},
+               {"id": "1#number", "vector": [5, 6]}])",
+       }) {
+    LegacyInput input;
+    input.kind = 5;
+    input.parts[2] = text;
+    RunInput(input);
+  }
+}
+
 TEST(LegacyFuzz, MutationsOfTheCorpus) {
   const uint64_t rounds = FromEnvironment("VDB_LEGACY_FUZZ_ROUNDS", 20000);
   Mutator mutator(FromEnvironment("VDB_LEGACY_FUZZ_SEED", 5));
