@@ -431,8 +431,8 @@ StatusOr<std::string_view> JsonScanner::Bytes(uint64_t offset, uint64_t end,
   return std::string_view(*scratch);
 }
 
-// What overflows a double is an infinity, what underflows a zero. (An Eisel-Lemire reader of our own
-// was measured: 23 ns a number instead of 30, which the whole migration does not show.)
+// What overflows a double is an infinity, what underflows a zero. (A reader of our own by Eisel and
+// Lemire's method was measured: 23 ns a number instead of 30, not worth its 150 lines.)
 const char* JsonScanner::TakeNumber(const char* from, const char* end, double* value) {
   const auto done = std::from_chars(from, end, *value);
   if (done.ec != std::errc() &&

@@ -12,14 +12,15 @@
 //   }
 //
 // A run of numbers in an array is ONE event with their count: that is what makes it fast, because a
-// cache of vectors is nothing but runs. Inside a run the bytes are only told from others (blocks
-// that the compiler vectorises) and the commas counted; that each number is one shows when it is
-// converted. Of the rest the grammar is checked, except for what follows \u.
+// cache of vectors is nothing but runs. Inside a run the bytes are only told from others, 128 at a
+// time, and the commas counted; that each number is one shows when it is converted. Of the rest the
+// grammar is checked, except for what follows \u.
 //
-// One line of 344 MB, 5,000 x 3,072 numbers of 16 to 18 digits, warm, a busy machine, by the thread's
-// CPU time: scan 4.0 GB/s, conversion 0.51 GB/s. RapidJSON 1.1's SAX over the same stream (iterative,
-// NaN allowed) reads and converts at 0.24 GB/s, 0.17 with full precision; it takes NaN, a lone low
-// surrogate and the long line, but not a second root value, nor .ajson.
+// One line of 344 MB, 5,000 x 3,072 numbers of 16 to 18 digits, warm, a busy machine, by the
+// thread's CPU time: scan 4.0 GB/s, conversion 0.51 GB/s (bench/legacy_cache_bench.cc). RapidJSON
+// 1.1's SAX over the same stream, iterative and with NaN: 0.24 GB/s, 0.17 with full precision; it
+// takes NaN, lone low surrogates and the long line, but no lone high surrogate, no second root
+// value, no .ajson.
 #pragma once
 
 #include <cstddef>
