@@ -34,7 +34,8 @@ class Mutator {
     LegacyInput input = corpus_[Pick() % corpus_.size()];
     if (Pick() % 4 == 0) input.kind = static_cast<unsigned char>(input.kind | 8);
     if (Pick() % 8 == 0) input.kind = static_cast<unsigned char>(input.kind | 16);
-    if (Pick() % 16 == 0) input.kind = static_cast<unsigned char>(Pick() % 32);
+    if (Pick() % 8 == 0) input.kind = static_cast<unsigned char>(input.kind | (32 << Pick() % 2));
+    if (Pick() % 16 == 0) input.kind = static_cast<unsigned char>(Pick() % 128);
     for (auto i = Pick() % 5; i > 0; --i) Mutate(&AnyPartOf(&input));
     return input;
   }

@@ -7,8 +7,9 @@
 //   clang++ -std=c++20 -g -fsanitize=fuzzer,address,undefined -I. -Iinclude
 //     tests/fuzz/legacy_fuzz.cc build-fuzz/libvdb.a -licuuc -lzstd -o legacy_fuzz   (on one line)
 //
-// Bytes of the input: which source it is (low three bits; 8: salvage, 16: force), then two lengths
-// of two bytes (little-endian) and the files, up to three, the last one to the end.
+// Bytes of the input: which source it is (low three bits; 8: salvage, 16: force, 32 and 64: a field
+// is named as key or vector), then two lengths of two bytes (little-endian) and the files, up to
+// three, the last one to the end.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -165,6 +166,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   format::LegacyOptions options;
   options.salvage = (files.first & 8) != 0;
   options.force = (files.first & 16) != 0;
+  if ((files.first & 32) != 0) options.key_field = "id";
+  if ((files.first & 64) != 0) options.vector_field = "vector";
   const auto opened = format::LegacyCache::Open(SourcesOf(files), options);
   Require(opened.ok());
   const format::LegacyCache& cache = **opened;
