@@ -244,9 +244,17 @@ void JsonCache::TakeVector(uint32_t column, std::vector<double>* values,
 }
 
 void JsonCache::TakeVectors(const JsonPlace& place, JsonRecord* record, LegacyEntry* entry) const {
-  for (size_t i = 0; i < record->vector_count(); ++i) {
+  std::pair<size_t, size_t> range{0, record->vector_count()};
+  if (place.part != JsonPlace::kWhole) {
+    // Fewer than the first pass saw: the source changed.
+    if (place.part >= record->part_count()) {
+      Accept(entry, LegacyReason::kWrongShape, "expected more vectors in this entry");
+      return;
+    }
+    range = record->part(place.part);
+  }
+  for (size_t i = range.first; i < range.second; ++i) {
     JsonRecordVector& vector = record->vector(i);
-    if (place.part != JsonPlace::kWhole && vector.part != place.part) continue;
     if (vector.null && !needs_vector()) continue;
     const std::string_view label = vector.label.empty() ? record->model() : vector.label;
     if (vector.reason != LegacyReason::kNone) {
@@ -293,12 +301,12 @@ Status JsonCache::Convert(uint64_t index, const Block& block, uint64_t* parsed, 
     return Status::Ok();
   }
   if (*parsed != place.offset) {  // else it is the next of several vectors of one entry
-    *parsed = kNothingParsed;
-    if (!record->Parse(block.View(place.offset, place.bytes), place.offset)) {
-      Accept(entry, LegacyReason::kNotJson, record->error());
-      return Status::Ok();
-    }
+    record->Parse(block.View(place.offset, place.bytes), place.offset);
     *parsed = place.offset;
+  }
+  if (!record->error().empty()) {
+    Accept(entry, LegacyReason::kNotJson, record->error());
+    return Status::Ok();
   }
   const bool is_vector = !shape_.fields.empty() && shape_.fields[0].path.empty() &&
                          shape_.fields[0].role == JsonRole::kVector;

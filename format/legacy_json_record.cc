@@ -61,11 +61,11 @@ void AppendJsonNulled(std::string_view text, std::string* out) {
   }
 }
 
-bool JsonRecord::Parse(std::string_view text, uint64_t offset) {
+void JsonRecord::Parse(std::string_view text, uint64_t offset) {
   text_ = text;
   offset_ = offset;
   vector_count_ = 0;
-  parts_ = 0;
+  part_begins_.clear();
   members_.clear();
   model_.clear();
   file_.clear();
@@ -75,11 +75,10 @@ bool JsonRecord::Parse(std::string_view text, uint64_t offset) {
   JsonScanner scanner(text, offset);
   const JsonToken value = scanner.Next();
   kind_ = value.event;
-  if (Value(&scanner, value) && scanner.Next().event == JsonEvent::kEnd) return true;
+  if (Value(&scanner, value) && scanner.Next().event == JsonEvent::kEnd) return;
   error_ = scanner.status().ok() ? "JSON: at byte " + std::to_string(scanner.offset()) +
                                        ": the entry is longer than it was"
                                  : scanner.status().message();
-  return false;
 }
 
 bool JsonRecord::Value(JsonScanner* scanner, const JsonToken& value) {
@@ -161,6 +160,7 @@ bool JsonRecord::Elements(JsonScanner* scanner, uint32_t active, size_t level) {
     const JsonToken value = scanner->Next();
     if (value.event == JsonEvent::kEndArray) return true;
     if (value.event == JsonEvent::kError) return false;
+    part_begins_.push_back(vector_count_);
     if (ending >= 0) {
       if (!Vector(scanner, value, static_cast<uint32_t>(ending))) return false;
     } else if (value.event == JsonEvent::kBeginObject) {
@@ -169,7 +169,6 @@ bool JsonRecord::Elements(JsonScanner* scanner, uint32_t active, size_t level) {
     } else if (!scanner->Skip(value)) {
       return false;
     }
-    ++parts_;
   }
 }
 
@@ -186,7 +185,6 @@ bool JsonRecord::Vector(JsonScanner* scanner, const JsonToken& value, uint32_t f
   JsonRecordVector& vector = vectors_[vector_count_++];
   vector.field = field;
   vector.label = label_;
-  vector.part = parts_;
   vector.null = value.event == JsonEvent::kNull;
   vector.values.clear();
   vector.reason = LegacyReason::kNone;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "format/json_scan.h"
@@ -17,7 +18,6 @@ namespace vdb::format {
 struct JsonRecordVector {
   uint32_t field = 0;
   std::string label;
-  uint32_t part = 0;  // of several
   bool null = false;  // stands for no vector
   std::vector<double> values;
   LegacyReason reason = LegacyReason::kNone;
@@ -34,13 +34,20 @@ class JsonRecord {
   explicit JsonRecord(const JsonShape& shape, std::vector<std::string_view> reserved = {})
       : shape_(&shape), fields_(shape.fields), reserved_(std::move(reserved)) {}
 
-  /// `text` is one value, which begins at `offset` of the source. False: it is no JSON where the
-  /// first pass did not look; see error().
-  bool Parse(std::string_view text, uint64_t offset);
+  /// `text` is one value, which begins at `offset` of the source. If it is no JSON where the first
+  /// pass did not look, error() says so.
+  void Parse(std::string_view text, uint64_t offset);
 
   JsonEvent kind() const { return kind_; }  // what the value is
   size_t vector_count() const { return vector_count_; }
   JsonRecordVector& vector(size_t i) { return vectors_[i]; }
+  /// Of an entry with several vectors for one field: which of vector() each of them has, as
+  /// [first, last). Those of other fields go with the one before them, or with the first.
+  std::pair<size_t, size_t> part(uint32_t i) const {
+    const size_t first = i == 0 ? 0 : part_begins_[i];
+    return {first, i + 1 < part_begins_.size() ? part_begins_[i + 1] : vector_count_};
+  }
+  uint32_t part_count() const { return static_cast<uint32_t>(part_begins_.size()); }
   /// `"a":1,"b":[2]`, without those that were vectors.
   const std::string& members() const { return members_; }
   const std::string& model() const { return model_; }
@@ -74,7 +81,7 @@ class JsonRecord {
   std::vector<JsonRecordVector> vectors_;
   size_t vector_count_ = 0;
   size_t length_hint_ = 0;  // of the vector before
-  uint32_t parts_ = 0;
+  std::vector<size_t> part_begins_;  // ascending places in vectors_
   std::string label_, members_, model_, file_, error_, scratch_, name_;
   bool has_nulled_ = false;
 };

@@ -370,9 +370,20 @@ TEST(LegacyJson, VerdictsOfEntries) {
   EXPECT_THAT(LinesOf(*cache),
               ElementsAre(R"(1 vector=1,2 {"id":1})", R"(2 {"id":2})", R"(3 {"id":3})",
                           "4 !wrong_type", "5 !wrong_shape", "6 !wrong_type", "7 !non_finite",
-                          R"(8 !zero_norm {"id":8})", "8 !wrong_shape", "9 !wrong_type",
+                          R"(8 !zero_norm {"id":8})", "8#2 !wrong_shape", "9#2 !wrong_type",
                           "9 !wrong_length", "10 !wrong_length", R"(12 vector=5,6 {"n":null})"));
   EXPECT_EQ(cache->warnings().size(), 1u);  // entries without a key
+}
+
+TEST(LegacyJson, SeveralVectorsOfOneKeyBesideAnother) {
+  const auto cache = OpenLegacy(Of(
+      R"([{"label": "x", "vec": [9, 9, 9], "descriptors": [[1, 2], "no", [3, 4]], "n": 1},
+          {"label": "y", "descriptors": [[5, 6]], "vec": [8, 8, 8]}])"));
+  ASSERT_NE(cache, nullptr);
+  EXPECT_THAT(LinesOf(*cache),
+              ElementsAre(R"(x#0 vec=9,9,9 descriptors=1,2 {"label":"x","n":1})", "x#1 !wrong_type",
+                          R"(x#2 descriptors=3,4 {"label":"x","n":1})",
+                          R"(y descriptors=5,6 vec=8,8,8 {"label":"y"})"));
 }
 
 TEST(LegacyJson, HeadersAreCompared) {
