@@ -279,9 +279,9 @@ StatusOr<LegacyPlace> RequirePlace(storage::FileSystem& fs, const std::string& s
   if (place) return std::move(*place);
   const std::string foreign = ForeignStore(fs, source);
   if (!foreign.empty()) return Status::UnsupportedFormat("'" + source + "': " + foreign);
-  return Status::NotFound("'" + source + "' holds no cache that vdb knows: neither .vemb/cache.json "
-                          "nor .vemb/manifest.json nor .nndex/metadata.json, and it is no JSON "
-                          "file; export it to JSON lines, then `vdbtool import`");
+  return Status::NotFound("'" + source + "' holds no cache that vdb knows: neither "
+                          ".vemb/cache.json nor .vemb/manifest.json nor .nndex/metadata.json, and "
+                          "it is no JSON file; export it to JSON lines, then `vdbtool import`");
 }
 
 }  // namespace

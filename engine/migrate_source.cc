@@ -67,7 +67,7 @@ bool IsJsonName(std::string_view name) {
          name.ends_with(".ndjson");
 }
 
-// The first byte that is no white space, after a byte order mark; 0 if there is none near the start.
+// The first byte that is no white space, after a byte order mark; 0 if there is none at the start.
 StatusOr<char> FirstByte(storage::FileSystem& fs, const std::string& path) {
   VDB_ASSIGN_OR_RETURN(const auto file, fs.Open(path, storage::OpenMode::kRead));
   std::string head(4096, '\0');
@@ -140,7 +140,9 @@ StatusOr<std::optional<LegacyPlace>> FindLogs(storage::FileSystem& fs, const std
   VDB_ASSIGN_OR_RETURN(std::vector<std::string> names, fs.List(logs));
   std::erase_if(names, [](const std::string& name) { return name.starts_with(".vdb"); });
   std::sort(names.begin(), names.end());
-  if (names.size() == 1 && IsJsonName(names[0])) return FindFile(fs, JoinPath(logs, names[0]), true);
+  if (names.size() == 1 && IsJsonName(names[0])) {
+    return FindFile(fs, JoinPath(logs, names[0]), /*by_name=*/true);
+  }
   LegacyPlace place = {LegacyPlace::Kind::kAjsonFolder, logs, folder};
   for (const std::string& name : names) {
     if (!name.ends_with(".ajson")) return std::optional<LegacyPlace>();

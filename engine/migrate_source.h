@@ -56,8 +56,8 @@ struct LegacyPlace {
   std::string DefaultDatabase() const;
 };
 
-/// The cache that `path` names, or nothing. `by_name`: `path` was given to be migrated, so that also
-/// a folder of logs counts, and what is recognised but not read is kUnsupportedFormat.
+/// The cache that `path` names, or nothing. `by_name`: `path` was given to be migrated, so that a
+/// folder of logs, or of one JSON file, counts too.
 StatusOr<std::optional<LegacyPlace>> FindLegacy(storage::FileSystem& fs, const std::string& path,
                                                 bool by_name);
 

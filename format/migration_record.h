@@ -6,7 +6,7 @@
 //   u64  entry, migrated, without_vector, refused, replaced, deleted: six counts
 //   u64  entries_hash high, low
 //   text format             e.g. "vemb-v1"; a text is a u32 of its bytes, and the bytes
-//   text source             folder or file that was migrated, relative to the folder of the database
+//   text source             folder or file that was migrated, relative to the database's folder
 //   u32  number of files, and for each: text path, u64 size, i64 mtime_ns, u64 hash high, low
 #pragma once
 
