@@ -227,12 +227,10 @@ void JsonCache::TakeVector(uint32_t column, std::vector<double>* values,
   std::erase_if(entry->vectors,
                 [column](const LegacyVector& taken) { return taken.column == column; });
   const uint32_t dimension = columns_[column].dimension;
-  if (values->size() != dimension || dimension > kDimensionMax) {
-    const bool too_large = values->size() == dimension;
-    Accept(entry, too_large ? LegacyReason::kTooLarge : LegacyReason::kWrongLength,
-           "expected " + (too_large ? "at most " + std::to_string(kDimensionMax)
-                                    : std::to_string(dimension)) +
-               " numbers, found " + std::to_string(values->size()));
+  if (values->size() != dimension) {
+    Accept(entry, LegacyReason::kWrongLength,
+           "expected " + std::to_string(dimension) + " numbers, found " +
+               std::to_string(values->size()));
     return;
   }
   if (std::all_of(values->begin(), values->end(), [](double v) { return v == 0; })) {
@@ -241,6 +239,16 @@ void JsonCache::TakeVector(uint32_t column, std::vector<double>* values,
   }
   entry->vectors.push_back({column, {}});
   entry->vectors.back().values.swap(*values);
+}
+
+// No vector of that column was of a length that a column can have, or there are too many columns.
+void JsonCache::RefuseWithoutColumn(size_t count, LegacyEntry* entry) const {
+  const bool length = count < 1 || count > kDimensionMax;
+  Accept(entry, count == 0 ? LegacyReason::kWrongLength : LegacyReason::kTooLarge,
+         length ? "expected 1 to " + std::to_string(kDimensionMax) + " numbers, found " +
+                      std::to_string(count)
+                : "expected at most " + std::to_string(JsonOutline::kColumnsMax) +
+                      " names of models or vectors, found more");
 }
 
 void JsonCache::TakeVectors(const JsonPlace& place, JsonRecord* record, LegacyEntry* entry) const {
@@ -262,8 +270,8 @@ void JsonCache::TakeVectors(const JsonPlace& place, JsonRecord* record, LegacyEn
       return;
     }
     const int column = ColumnOf(vector.field, label);
-    if (column < 0) {  // no vector of that column was of any length, or there are too many columns
-      Accept(entry, LegacyReason::kWrongLength, "expected numbers, found an empty vector");
+    if (column < 0) {
+      RefuseWithoutColumn(vector.values.size(), entry);
       return;
     }
     TakeVector(static_cast<uint32_t>(column), &vector.values, entry);

@@ -80,6 +80,7 @@ class JsonCache : public LegacyCache {
   Status Convert(uint64_t index, const Block& block, uint64_t* parsed, JsonRecord* record,
                  LegacyEntry* entry) const;
   void TakeVectors(const JsonPlace& place, JsonRecord* record, LegacyEntry* entry) const;
+  void RefuseWithoutColumn(size_t count, LegacyEntry* entry) const;
   int ColumnOf(uint32_t field, std::string_view label) const;
   std::string EntryKind(const JsonRecord& record) const;
 };

@@ -2,6 +2,7 @@
 #include "format/base64.h"
 #include "format/checksum.h"
 #include "format/legacy_json_outliner.h"
+#include "vdb/types.h"
 
 namespace vdb::format {
 namespace {
@@ -204,7 +205,7 @@ bool JsonOutliner::Vector(const JsonToken& value, uint32_t field) {
 }
 
 void JsonOutliner::Vote(const Seen& seen) {
-  if (seen.length == 0) return;
+  if (seen.length == 0 || seen.length > kDimensionMax) return;
   for (JsonColumnVote& column : outline_.columns) {
     if (column.field == seen.field && column.label == seen.label) return column.Add(seen.length);
   }

@@ -15,6 +15,7 @@
 #include "format/status_macros.h"
 #include "format/vemb_v1.h"
 #include "vdb/json_text.h"
+#include "vdb/types.h"
 
 namespace vdb::format {
 namespace {
@@ -165,6 +166,11 @@ Status ShapedCache::OpenMatrix(const LegacySources& sources) {
     return Status::Ok();
   }
   if (refused_ != LegacyReason::kNone || matrix_rows_ == 0) return Status::Ok();
+  if (matrix_dimension_ > kDimensionMax) {
+    Refuse(LegacyReason::kTooLarge, "expected rows of at most " + std::to_string(kDimensionMax) +
+                                        " numbers, found " + std::to_string(matrix_dimension_));
+    return Status::Ok();
+  }
   const std::string model = outline_.Header("model");
   columns_.clear();
   columns_.push_back({LegacyColumnName(model.empty() ? "vector" : model,

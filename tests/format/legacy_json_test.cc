@@ -1,5 +1,6 @@
 // JSON caches by shape: every shape that was seen in the wild, with what must come of it;
-// look-alikes and files of other kinds, refused with a reason; keys, repeats and deletes; torn files.
+// look-alikes and files of other kinds, refused with a reason; keys, repeats and deletes; torn
+// files.
 #include "format/legacy_json.h"
 
 #include <gmock/gmock.h>

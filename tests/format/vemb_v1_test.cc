@@ -112,6 +112,21 @@ TEST(VembV1, TheCommonestLengthIsTheDimension) {
   EXPECT_EQ(tie->columns()[0].dimension, 3u);
 }
 
+TEST(VembV1, MoreNumbersThanAColumnCanHave) {
+  std::string many = "[1";
+  for (int i = 0; i < 65535; ++i) many += ",1";
+  const auto cache =
+      OpenLegacy(Of(CacheOf("\"a:1:1\": {\"values\": " + many + "]}, \"b:1:1\": {\"values\": " +
+                            many.substr(0, many.size() - 2) + "]}")));
+  ASSERT_NE(cache, nullptr);
+  ASSERT_EQ(cache->columns().size(), 1u);
+  EXPECT_EQ(cache->columns()[0].dimension, 65535u);
+  EXPECT_EQ(ReadAll(*cache)[0].reason, LegacyReason::kWrongLength);
+  const auto only = OpenLegacy(Of(CacheOf("\"a:1:1\": {\"values\": " + many + "]}")));
+  EXPECT_TRUE(only->columns().empty());
+  EXPECT_EQ(ReadAll(*only)[0].reason, LegacyReason::kTooLarge);
+}
+
 TEST(VembV1, TheLastOfARepeatedKeyStands) {
   const auto cache = OpenLegacy(Of(CacheOf(
       R"("k\u0061:1:1": {"values": [1, 2]}, "b:1:1": {"values": [3, 4]}, )"
