@@ -149,7 +149,7 @@ Status ImportCommitter::CommitCarefully(ImportBatch& batch) {
     return Status::InvalidArgument(PlaceOf(first.place) + first.reason);
   }
   uint64_t skipped = 0, written = kept.size();
-  if (options_.if_absent && collection_) {
+  if (options_.if_absent) {
     VDB_RETURN_IF_ERROR(DropExisting(batch.changes, &kept, &skipped));
     written = kept.size();
   }
@@ -202,8 +202,10 @@ Status ImportCommitter::DropExisting(const WriteBatch& changes, Kept* kept,
     const WriteBatch::Change& change = changes.changes()[at];
     keys.push_back(changes.text(change.key_offset, change.key_bytes));
   }
-  VDB_ASSIGN_OR_RETURN(const auto found,
-                       collection_->MultiGet(keys, {}, {false, false, false}));
+  std::vector<std::optional<Document>> found(keys.size());
+  if (collection_) {
+    VDB_ASSIGN_OR_RETURN(found, collection_->MultiGet(keys, {}, {false, false, false}));
+  }
   std::unordered_set<std::string_view> seen;
   Kept absent;
   for (size_t i = 0; i < kept->size(); ++i) {

@@ -178,7 +178,7 @@ TEST(Vecs, AgreeWithAnOracleOnMutations) {
   int taken = 0;
   for (int round = 0; round < 20000; ++round) {
     std::string bytes = whole.substr(0, random() % 4 == 0 ? random() % whole.size() : whole.size());
-    for (uint32_t flips = random() % 3; flips > 0 && !bytes.empty(); --flips) {
+    for (auto flips = random() % 3; flips > 0 && !bytes.empty(); --flips) {
       bytes[random() % bytes.size()] = static_cast<char>(random());
     }
     std::vector<std::vector<float>> expected;

@@ -101,7 +101,7 @@ TEST_F(ImportApiTest, RefusesOptions) {
               HasSubstr("keys file"));
   EXPECT_THAT(ImportFile(*database_, "c", Path("missing.jsonl")).status().message(),
               HasSubstr("missing.jsonl"));
-  EXPECT_EQ(ImportFile(*database_, "c", Path("a.json")).status().code(),
+  EXPECT_EQ(ImportFile(*database_, "c", Path("a.txt")).status().code(),
             StatusCode::kInvalidArgument);
   EXPECT_TRUE(database_->ListCollections()->empty());
 }

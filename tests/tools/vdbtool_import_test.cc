@@ -1,6 +1,8 @@
 // vdbtool import: every format, refusals that name file and row and write nothing, imports that are
 // repeated or were interrupted.
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "tests/tools/tool_runner.h"
@@ -148,7 +150,7 @@ TEST_F(ImportTest, RefusesVectorFilesAndNamesTheRow) {
   Refused({"c", WriteFile("b.npy", Npy<float>({{1, 2}}, ">f4"))}, {"b.npy", "'>f4'"});
   Refused({"c", WriteFile("s.npy", Npy<float>({{1, 2}}, "<f8"))}, {"does not fit"});
   Refused({"c", WriteFile("e.npy", "")}, {"e.npy", "magic"});
-  Refused({"c", WriteFile("x.csv", "1,2\n")}, {"x.csv", ".jsonl"});
+  Refused({"c", WriteFile("x.txt", "1,2\n")}, {"x.txt", ".jsonl"});
   Refused({"c", Path("missing.fvecs")}, {"missing.fvecs"});
   Refused({"c", WriteFile("g.fvecs", Fvecs({{1, 2}})), "--column", "a\nb"}, {"name"});
 
@@ -179,6 +181,98 @@ TEST_F(ImportTest, TwiceIsTheSameAsOnce) {
   EXPECT_EQ(ContentHash(), once);
   EXPECT_EQ(Field(Ok({"list", db(), "--json"}), "documents"), "3000");
   Ok({"verify", db()});
+}
+
+// Killed at different moments, and gone on with: the same as an import in one piece, bad rows too.
+TEST_F(ImportTest, KilledImportIsResumed) {
+  std::string lines;
+  int number = 0;
+  for (const auto& row : RandomRows(20000, 8)) {
+    if (++number % 1000 == 0) {
+      lines += "bad " + std::to_string(number) + "\n";
+      continue;
+    }
+    lines += "{\"id\": " + std::to_string(number) + ", \"vector\": [";
+    for (const float value : row) lines += std::to_string(value) + ",";
+    lines.back() = ']';
+    lines += "}\n";
+  }
+  const std::string file = WriteFile("x.jsonl", lines);
+  const auto arguments = [&](const std::string& database, const std::string& bad) {
+    return Strings{"import", database, "c", file, "--batch-rows", "50", "--skip-bad",
+                   "--quarantine", bad, "--resume", "--json"};
+  };
+  ToolResult result;
+  uint64_t resumed = 0;
+  for (int kill_after_ms = 20; kill_after_ms < 5000; kill_after_ms += 60) {
+    result = RunTool(arguments(db(), Path("bad")), "", kill_after_ms);
+    if (result.code != 128 + 9) break;
+  }
+  ASSERT_EQ(result.code, 3) << result.err;
+  resumed = std::stoull(Field(result.out, "resumed"));
+  EXPECT_EQ(resumed + std::stoull(Field(result.out, "documents")), 20000u - 20u +
+            (resumed > 0 ? resumed / 1000 : 0));
+  Ok({"create", Path("clean.vdb")});
+  EXPECT_EQ(RunTool(arguments(Path("clean.vdb"), Path("bad2"))).code, 3);
+  EXPECT_EQ(ContentHash(), Field(Ok({"stats", Path("clean.vdb"), "--json"}), "content_hash"));
+  const auto read = [](const std::string& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  EXPECT_EQ(read(Path("bad")), read(Path("bad2")));
+  Ok({"verify", db()});
+}
+
+TEST_F(ImportTest, StdinAndWhatGoesTogether) {
+  Ok({"import", db(), "c", "-", "--format", "csv"}, "id,v\na,[1 2]\n");
+  EXPECT_EQ(Vectors("c", "a"), "{\"vector\": [1, 2]}");
+  Ok({"import", db(), "c", "-", "--format", "fvecs"}, Fvecs({{3, 4}}));
+  EXPECT_EQ(Vectors("c", "0"), "{\"vector\": [3, 4]}");
+  Misused({"import", db(), "c", "-"});
+  Misused({"import", db(), "c", "-", "--format", "csv", "--resume"});
+  Misused({"import", db(), "c"});
+  Misused({"import", db(), "--from-db"});
+  Misused({"import", db(), "c", "x.csv", "--from-db", "other"});
+  Misused({"import", db(), "c", "x.csv", "--if-absent", "--upsert"});
+  Misused({"import", db(), "c", "x.csv", "--quarantine", "q"});
+  const std::string before = ContentHash();
+  const std::string dry = Ok({"import", db(), "d", WriteFile("x.csv", "id,v\na,[1 2 3]\n"),
+                              "--dry-run", "--json"});
+  EXPECT_TRUE(IsJsonLines(dry));
+  EXPECT_EQ(Field(dry, "dimension"), "3");
+  EXPECT_EQ(ContentHash(), before);
+}
+
+TEST_F(ImportTest, ExportAndBack) {
+  Ok({"import", db(), "c", "-", "--format", "jsonl", "--metric", "l2"},
+     "{\"id\": \"a\", \"metadata\": {\"n\": 1}, \"vector\": [3, 4]}\n"
+     "{\"id\": \"b\", \"body\": \"\\udc80\"}\n");
+  const std::string all = Ok({"export", db(), "c", "-"});
+  EXPECT_TRUE(IsJsonLines(all));
+  const std::string report = Ok({"export", db(), "c", Path("out.jsonl"), "--json"});
+  EXPECT_EQ(Field(report, "documents"), "2");
+  Ok({"export", db(), Path("all")});
+  Ok({"export", db(), "c", Path("out.fvecs")});
+  EXPECT_NE(Ok({"export", db(), "c", "-", "--filter", "n = 1", "--plain-vectors"})
+                .find("{\"id\": \"a\", \"metadata\": {\"n\":1}, \"vectors\": {\"vector\": [3, 4]}}"),
+            std::string::npos);
+  for (const Strings& from : {Strings{"c", Path("out.jsonl")}, Strings{"--from-db", Path("all")},
+                              Strings{"--from-db", db()}}) {
+    const std::string copy = Path("copy.vdb");
+    std::filesystem::remove_all(copy);
+    Ok({"create", copy});
+    Strings arguments{"import", copy};
+    arguments.insert(arguments.end(), from.begin(), from.end());
+    Ok(arguments);
+    EXPECT_EQ(Field(Ok({"stats", copy, "--json"}), "content_hash"), ContentHash()) << from[0];
+  }
+  Misused({"export", db(), "-"});
+  Misused({"export", db()});
+  Misused({"export", db(), "c", "-", "--json"});
+  Misused({"export", db(), "c", "-", "--filter", "n ="});
+  Fails({"export", db(), "c", Path("x.csv")}, {"x.csv", ".jsonl"});
+  Fails({"export", db(), "none", "-"}, {"none"});
+  Fails({"export", db(), Path("all")}, {"all", "not empty"});
 }
 
 TEST_F(ImportTest, InterruptedImportIsRunAgain) {
