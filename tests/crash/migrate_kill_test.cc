@@ -1,6 +1,7 @@
 // Migrations that are cut short: the power at every operation of a migration and of a rollback,
-// SIGKILL before random operations, and two processes at once. Afterwards there is no database or
-// the whole one, the source is as it was, and the next run ends in the very same contents.
+// disks that fail or are full, SIGKILL before random operations, and two processes at once.
+// Afterwards there is no database or the whole one, the source is as it was, and the next run ends
+// in the very same contents.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
@@ -211,6 +212,31 @@ TEST(MigratePowerCutTest, AtEveryOperationOfARollback) {
         return CheckAfterCut(at, bytes);
       });
   EXPECT_TRUE(violations.empty()) << Lines(violations);
+}
+
+// A disk that fails once, or is full from some operation on: an error or the whole, and the next
+// run goes.
+TEST(MigrateFailingDiskTest, AtEveryOperation) {
+  std::string bytes;
+  size_t first = 0;
+  const size_t past = RecordMigration(&bytes, &first).size();
+  const size_t step = LongRun() ? 1 : 9 * Thinning();
+  size_t errors = 0;
+  for (size_t i = first; i < past; i += step) {
+    for (const bool full : {false, true}) {
+      ScratchDir root;
+      const FakeSource source(root / kFolder);
+      {
+        RecordingFileSystem fs(root.path(), DurableImage(root.path()));
+        fs.SetHook(full ? FullDiskFrom(i) : FailAt(i, Status::IoError("the disk"), false));
+        errors += MigrateIn(root.path(), &fs).ok() ? 0 : 1;
+      }
+      const Status checked = CheckAfterCut(root.path(), bytes);
+      EXPECT_TRUE(checked.ok()) << (full ? "full from " : "failed at ") << i << ": "
+                                << checked.ToString();
+    }
+  }
+  EXPECT_GT(errors, (past - first) / step);
 }
 
 // --- processes ---
