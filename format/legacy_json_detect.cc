@@ -57,6 +57,7 @@ void Detector::ArrayContainer(const JsonNode& node, const JsonPath& path, size_t
   const JsonNode& element = *node.element;
   if (element.objects > 0) {
     auto vectors = VectorsIn(element);
+    if (vectors.empty()) vectors = VectorsBelow(element, options_.vector_field);
     if (!vectors.empty()) {
       const uint64_t count = VectorCount(element, vectors);
       Offer({inside, std::move(vectors), &element, count});
@@ -151,6 +152,7 @@ void Detector::Container(const JsonNode& node, const JsonPath& path, size_t dept
       }
     }
   }
+  if (vectors.empty() && lines) vectors = VectorsBelow(node, options_.vector_field);
   if (vectors.empty()) return;
   uint64_t count = VectorCount(node, vectors);
   if (lines) count = ~uint64_t{0};
@@ -208,6 +210,7 @@ void Detector::AddCompanions(const Found& best, JsonShape* shape) const {
         shape->companions.push_back({path, name == "metadata_dict" ? "metadata" : "ref_doc_id"});
         continue;
       }
+      if (name == "included") continue;  // Chroma's list of what it was asked for
       if (best.entry != nullptr || (child->element == nullptr && child->vectors == 0)) continue;
       for (size_t i = 0; i < arrays; ++i) path.push_back(JsonElements());
       shape->companions.push_back({path, name == "ids" ? "" : Singular(name)});

@@ -190,6 +190,20 @@ std::vector<JsonPath> VectorsOf(const JsonNode& record, std::string_view wanted)
   }
   return paths.empty() ? UnnamedVectors(record) : paths;
 }
+std::vector<JsonPath> VectorsBelow(const JsonNode& record, std::string_view wanted) {
+  Vectors vectors;
+  for (const auto& [name, child] : record.members) {
+    if (child->objects > 0 && wanted.empty()) {
+      NamedVectors(*child, {JsonMember(name)}, 1, &vectors);
+    }
+  }
+  std::vector<JsonPath> paths;
+  for (auto& [rank, path] : vectors) {
+    if (paths.size() < JsonShape::kFieldsMax / 2) paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
 uint64_t VectorCount(const JsonNode& record, const std::vector<JsonPath>& vectors) {
   uint64_t count = 0;
   for (const JsonPath& path : vectors) count += VectorCount(record, path, 0);

@@ -26,6 +26,8 @@ JsonPath With(JsonPath path, JsonStep step);
 const JsonNode* NodeAt(const JsonNode& from, const JsonPath& path);
 /// The vectors of a record, best first; `wanted` is a field of the caller's choice, or empty.
 std::vector<JsonPath> VectorsOf(const JsonNode& record, std::string_view wanted);
+/// The same one object further down: {"_id": "a", "_source": {"embedding": [...]}}.
+std::vector<JsonPath> VectorsBelow(const JsonNode& record, std::string_view wanted);
 /// How many vectors were seen in these fields.
 uint64_t VectorCount(const JsonNode& record, const std::vector<JsonPath>& vectors);
 /// The key's field.

@@ -187,7 +187,15 @@ const std::vector<Sample>& Samples() {
            {"embedding": {"size": 2, "vectors": {"1": [0.2, [0.1, 0.2]]}}}}, "schema": )"
            R"({"embedding": "vector[2]"}})",
        "json-map", {R"(1 vector=0.1,0.2 {"id":"n"})"}},
-      // Not in the notes: a field told by its shape alone.
+      // Not in the notes: vectors one object further down, as search engines dump them.
+      {R"({"hits": {"total": 1, "hits": [{"_id": "a", "_score": 1.0, "_source": {"text": "t",
+           "embedding": [0.1, 0.2]}}]}})", "json-records",
+       {R"(a vector=0.1,0.2 {"_id":"a","_score":1.0,"_source":{"text":"t"}})"}},
+      {"{\"_id\": \"a\", \"_source\": {\"vec\": [0.1, 0.2]}}\n"
+       "{\"_id\": \"b\", \"_source\": {\"vec\": [3, 4]}}\n",
+       "json-lines",
+       {R"(a vector=0.1,0.2 {"_id":"a"})", R"(b vector=3,4 {"_id":"b"})"}},
+      // A field told by its shape alone.
       {R"([{"id": "a", "pos": [1, 2, 3], "v": )"
            R"([0.1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2]}])", "json-records",
        {R"(a vector=0.1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2 {"id":"a","pos":[1, 2, 3]})"}},
