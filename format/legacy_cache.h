@@ -108,8 +108,8 @@ class LegacyCache {
   /// "ajson", "json-matrix", "json-answer"; "unknown" if refused before it was told.
   const std::string& format() const { return format_; }
 
-  /// Not kNone: the source is refused as a whole; nothing of it migrates. `refusal` says what, where,
-  /// expected, found and what to do (e.g. --salvage, or export to JSONL and import).
+  /// Not kNone: the source is refused as a whole; nothing of it migrates. `refusal` says what,
+  /// where, expected, found and what to do (e.g. --salvage, or export to JSONL and import).
   LegacyReason refused() const { return refused_; }
   const std::string& refusal() const { return refusal_; }
 
@@ -127,8 +127,8 @@ class LegacyCache {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   /// Converts the entries [first, first + count) in their order and hands each to `take`; stops at
-  /// its first error and returns it. Thread-safe: any number of calls may run at once. An entry that
-  /// is no JSON in a place where the first pass does not look (a number like 1-2) is refused by
+  /// its first error and returns it. Thread-safe: any number of calls may run at once. An entry
+  /// that is no JSON in a place where the first pass does not look (a number like 1-2) is refused by
   /// itself, as kNotJson. Errors of its own: kIoError, kCorruption (the source changed since Open).
   virtual Status ReadEntries(uint64_t first, uint64_t count,
                              const std::function<Status(LegacyEntry&)>& take) const = 0;
