@@ -38,9 +38,9 @@ namespace {
 void PutDifference(uint32_t index_id, std::string_view key,
                    const std::vector<format::FieldEntry>& now, uint64_t docno,
                    const std::vector<format::FieldEntry>& before, uint64_t old_docno,
-                   storage::StoreBatch* batch) {
+                   SortedChanges* changes) {
   const auto remove = [&](const format::FieldEntry& entry) {
-    batch->Delete(format::FieldEntryKey(index_id, entry.value, key));
+    changes->Delete(format::FieldEntryKey(index_id, entry.value, key));
   };
   auto old = before.begin();
   for (const format::FieldEntry& entry : now) {
@@ -49,8 +49,8 @@ void PutDifference(uint32_t index_id, std::string_view key,
     const bool same = same_value && old->cut == entry.cut && old_docno == docno;
     if (same_value) ++old;
     if (same) continue;
-    batch->Put(format::FieldEntryKey(index_id, entry.value, key),
-               format::FieldEntryValue(docno, entry.cut));
+    changes->Put(format::FieldEntryKey(index_id, entry.value, key),
+                 format::FieldEntryValue(docno, entry.cut));
   }
   for (; old != before.end(); ++old) remove(*old);
 }
@@ -60,11 +60,12 @@ void PutDifference(uint32_t index_id, std::string_view key,
 void PutFieldEntries(const format::CollectionEntry& collection, std::string_view key,
                      const FieldEntryLists& entries, uint64_t docno,
                      const FieldEntryLists* old_entries, uint64_t old_docno,
-                     storage::StoreBatch* batch) {
+                     SortedChanges* changes) {
   static const std::vector<format::FieldEntry> kNone;
   for (size_t i = 0; i < collection.field_indexes.size(); ++i) {
     PutDifference(collection.field_indexes[i].id, key, entries.empty() ? kNone : entries[i], docno,
-                  old_entries == nullptr ? kNone : (*old_entries)[i], old_docno, batch);
+                  old_entries == nullptr ? kNone : (*old_entries)[i], old_docno,
+                  changes);
   }
 }
 

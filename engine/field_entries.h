@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/sorted_changes.h"
 #include "format/document_record.h"
 #include "format/field_value.h"
 #include "format/manifest.h"
@@ -30,6 +31,6 @@ std::vector<FieldIndexInfo> FieldIndexInfos(const format::CollectionEntry& colle
 void PutFieldEntries(const format::CollectionEntry& collection, std::string_view key,
                      const FieldEntryLists& entries, uint64_t docno,
                      const FieldEntryLists* old_entries, uint64_t old_docno,
-                     storage::StoreBatch* batch);
+                     SortedChanges* changes);
 
 }  // namespace vdb::engine

@@ -153,18 +153,18 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
                        store_->NewCursor(build->next,
                                          format::DocumentPrefix(build->collection_id + 1),
                                          nullptr));
-  storage::StoreBatch batch;
+  SortedChanges fields;
   const bool text = HasTextIndex(one);
   TextChanges changes(*store_);
   build->text_bytes = 0;
   const size_t documents_max = options_.field_chunk_documents;
-  for (size_t i = 0; cursor->Valid() && i < documents_max && batch.bytes().size() < kChunkBytes &&
+  for (size_t i = 0; cursor->Valid() && i < documents_max && fields.size_bytes() < kChunkBytes &&
                      changes.size_bytes() < kChunkBytes && build->text_bytes < kChunkBytes;
        ++i, cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
     VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));
     VDB_ASSIGN_OR_RETURN(const FieldEntryLists entries, FieldEntriesOf(one, key, record));
-    PutFieldEntries(one, key, entries, record.docno, nullptr, 0, &batch);
+    PutFieldEntries(one, key, entries, record.docno, nullptr, 0, &fields);
     if (text) VDB_RETURN_IF_ERROR(BuildText(one, key, record, &changes, build));
     build->documents += 1;
     build->entries += entries.front().size();
@@ -172,6 +172,8 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
   }
   VDB_RETURN_IF_ERROR(cursor->status());
   build->done = !cursor->Valid();
+  storage::StoreBatch batch;
+  fields.EmitTo(&batch);
   VDB_RETURN_IF_ERROR(changes.Finish(&batch));
   return WriteWithState(&batch);
 }

@@ -349,8 +349,8 @@ Status Round::EmitText(const format::CollectionEntry& collection, std::string_vi
 }
 
 // Only what differs is written: an entry that keeps its value goes again if its docno changed.
-Status Round::EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
-                         storage::StoreBatch* batch) const {
+Status Round::EmitFields(std::string_view store_key, const Document& document,
+                         SortedChanges* fields, TextChanges* text) const {
   format::ByteReader reader(store_key.substr(1));
   const format::CollectionEntry* collection = view_.manifest->FindCollection(reader.BigU32());
   if (collection == nullptr || collection->field_indexes.empty()) return Status::Ok();
@@ -366,12 +366,13 @@ Status Round::EmitFields(std::string_view store_key, const Document& document, T
   }
   PutFieldEntries(*collection, key, entries, document.record.docno,
                   stored == nullptr ? nullptr : &stored->entries,
-                  stored == nullptr ? 0 : stored->docno, batch);
+                  stored == nullptr ? 0 : stored->docno, fields);
   if (!HasTextIndex(*collection)) return Status::Ok();
   return EmitText(*collection, store_key, document, text);
 }
 
 Status Round::EmitDocuments(storage::StoreBatch* batch) const {
+  SortedChanges fields;
   TextChanges text(store_);
   // In the order of their keys: RocksDB's memtable takes neighbours at a fraction of the cost.
   std::vector<decltype(documents_)::const_pointer> sorted;
@@ -392,8 +393,9 @@ Status Round::EmitDocuments(storage::StoreBatch* batch) const {
     } else if (document.body_change == BodyChange::kDelete && document.stored_body) {
       batch->Delete(body_key);
     }
-    VDB_RETURN_IF_ERROR(EmitFields(key, document, &text, batch));
+    VDB_RETURN_IF_ERROR(EmitFields(key, document, &fields, &text));
   }
+  fields.EmitTo(batch);
   return text.Finish(batch);
 }
 

@@ -86,8 +86,8 @@ class Round {
   StatusOr<Document*> Load(const std::string& store_key);
   Status LoadAll(const PreparedBatch& batch);
   Status Decode(std::string_view store_key, std::string_view value, Document* document) const;
-  Status EmitFields(std::string_view store_key, const Document& document, TextChanges* text,
-                    storage::StoreBatch* batch) const;
+  Status EmitFields(std::string_view store_key, const Document& document, SortedChanges* fields,
+                    TextChanges* text) const;
   Status EmitText(const format::CollectionEntry& collection, std::string_view store_key,
                   const Document& document, TextChanges* text) const;
   void Retire(Document* document);

@@ -57,11 +57,6 @@ StatusOr<format::TextTerms> TextTermsOf(const format::FieldIndexEntry& index,
   return Count(texts);
 }
 
-void TextChanges::Add(std::string key, std::string value) {
-  size_bytes_ += key.size() + value.size();
-  postings_.push_back({std::move(key), std::move(value)});
-}
-
 // Both ascend by term. Every value has the length: if that differs all of them are written.
 void TextChanges::AddDifference(uint32_t index_id, std::string_view key,
                                 const format::TextTerms& before, const format::TextTerms& now,
@@ -69,7 +64,7 @@ void TextChanges::AddDifference(uint32_t index_id, std::string_view key,
   auto old = before.terms.begin();
   const auto remove_below = [&](const std::string* term) {
     for (; old != before.terms.end() && (term == nullptr || old->term < *term); ++old) {
-      Add(format::PostingKey(index_id, old->term, docno), {});
+      postings_.Delete(format::PostingKey(index_id, old->term, docno));
     }
   };
   for (const format::TextTerm& term : now.terms) {
@@ -78,8 +73,8 @@ void TextChanges::AddDifference(uint32_t index_id, std::string_view key,
     const bool same = found && old->frequency == term.frequency && before.length == now.length;
     if (found) ++old;
     if (same) continue;
-    Add(format::PostingKey(index_id, term.term, docno),
-        format::PostingValue(term.frequency, now.length, key));
+    postings_.Put(format::PostingKey(index_id, term.term, docno),
+                  format::PostingValue(term.frequency, now.length, key));
   }
   remove_below(nullptr);
 }
@@ -141,15 +136,7 @@ StatusOr<uint64_t> TextChanges::Build(const format::FieldIndexEntry& index, std:
 }
 
 Status TextChanges::Finish(storage::StoreBatch* batch) {
-  std::sort(postings_.begin(), postings_.end(),
-            [](const Posting& a, const Posting& b) { return a.key < b.key; });
-  for (const Posting& posting : postings_) {
-    if (posting.value.empty()) {
-      batch->Delete(posting.key);
-    } else {
-      batch->Put(posting.key, posting.value);
-    }
-  }
+  postings_.EmitTo(batch);
   for (const auto& [id, sums] : sums_) {
     if (sums.documents == 0 && sums.tokens == 0) continue;
     const std::string key = format::TextStatisticsKey(id);

@@ -10,6 +10,7 @@
 #include "format/manifest.h"
 #include "format/text_entry.h"
 #include "format/text_tokens.h"
+#include "engine/sorted_changes.h"
 #include "storage/rocksdb/document_store.h"
 
 namespace vdb::engine {
@@ -46,7 +47,7 @@ class TextChanges {
   StatusOr<uint64_t> Build(const format::FieldIndexEntry& index, std::string_view key,
                            const TextSource& now);
   /// Bytes gathered.
-  size_t size_bytes() const { return size_bytes_; }
+  size_t size_bytes() const { return postings_.size_bytes(); }
   /// Postings and statistics. Once, after the last change.
   Status Finish(storage::StoreBatch* batch);
 
@@ -56,24 +57,16 @@ class TextChanges {
     int64_t tokens = 0;
   };
 
-  // A posting to put or, without a value, to delete.
-  struct Posting {
-    std::string key;
-    std::string value;
-  };
-
   Status ChangeIndex(const format::FieldIndexEntry& index, std::string_view key,
                      const TextSource* before, const TextSource* now);
   void AddDifference(uint32_t index_id, std::string_view key, const format::TextTerms& before,
                      const format::TextTerms& now, uint64_t docno);
-  void Add(std::string key, std::string value);
   StatusOr<bool> Holds(const format::FieldIndexEntry& index, const format::TextTerms& terms,
                        uint64_t docno) const;
 
   const storage::DocumentStore& store_;
   std::map<uint32_t, Sums> sums_;  // by index id
-  std::vector<Posting> postings_;
-  size_t size_bytes_ = 0;
+  SortedChanges postings_;
 };
 
 }  // namespace vdb::engine

@@ -70,6 +70,9 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   options.max_write_buffer_number = 4;
   options.memtable_whole_key_filtering = true;  // most keys of an import are new
   options.memtable_prefix_bloom_size_ratio = 0.1;
+  // Compactions of a few small tables into a level of 256 MiB would write everything many times.
+  options.level0_file_num_compaction_trigger = 8;
+  options.max_bytes_for_level_base = 64u << 20;
   options.max_background_jobs = 2;
   options.compression = rocksdb::kZSTD;
   options.compression_opts.level = 1;
@@ -83,6 +86,7 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   table.cache_index_and_filter_blocks = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.partition_filters = true;
+  table.metadata_block_size = 32 << 10;  // few partitions: finding one costs more than asking it
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
   table.format_version = 5;
