@@ -90,8 +90,8 @@ void Make(const fs::path& path, size_t rows, size_t dimension, const Numbers& nu
   out << R"({"version": 1, "model": "gemini-embedding-2-preview", "dim": null, "entries": {)";
   for (size_t row = 0; row < rows; ++row) {
     const std::string file = std::to_string(row / 1000) + "/" + std::to_string(row) + ".png";
-    out << (row > 0 ? ", \"" : "\"") << file << ":" << 1000 + row << ":" << 1773900000000000000 + row
-        << R"(": {"file": "photos/)" << file << R"(", "values": [)"
+    out << (row > 0 ? ", \"" : "\"") << file << ":" << 1000 + row << ":"
+        << 1773900000000000000 + row << R"(": {"file": "photos/)" << file << R"(", "values": [)"
         << numbers.Text(numbers.FirstOf(row, dimension), dimension) << "]}";
   }
   out << "}}";

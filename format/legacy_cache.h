@@ -128,8 +128,9 @@ class LegacyCache {
 
   /// Converts the entries [first, first + count) in their order and hands each to `take`; stops at
   /// its first error and returns it. Thread-safe: any number of calls may run at once. An entry
-  /// that is no JSON in a place where the first pass does not look (a number like 1-2) is refused by
-  /// itself, as kNotJson. Errors of its own: kIoError, kCorruption (the source changed since Open).
+  /// that is no JSON in a place where the first pass does not look (a number like 1-2) is refused
+  /// by itself, as kNotJson. Errors of its own: kIoError, kCorruption (the source changed since
+  /// Open).
   virtual Status ReadEntries(uint64_t first, uint64_t count,
                              const std::function<Status(LegacyEntry&)>& take) const = 0;
 
