@@ -1,7 +1,7 @@
 # Where the packages come from. Used by the build and, installed beside vdbConfig.cmake, by whoever
 # links vdb. RocksDB, OpenBLAS, ICU and HDF5 are linked from their archives; the serial OpenBLAS is
-# never used (it computes wrong numbers under threads). Thread-sanitizer builds take the shared RocksDB
-# and ICU, which the sanitizer can tell apart from our code.
+# never used (it computes wrong numbers under threads). Thread-sanitizer builds take the shared
+# RocksDB and ICU, which the sanitizer can tell apart from our code.
 find_package(Threads REQUIRED)
 
 if(NOT TARGET vdb_rocksdb)

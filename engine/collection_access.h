@@ -13,8 +13,8 @@ class CollectionAccess {
   static DatabaseImpl& Impl(const Collection& collection) { return *collection.impl_; }
   static uint32_t Id(const Collection& collection) { return collection.id_; }
 
-  /// Collection::Write that, once the batch is prepared, waits for its turn: `wait_turn` false means
-  /// kCancelled. So preparing a batch overlaps the commit of the one before.
+  /// Collection::Write that, once the batch is prepared, waits for its turn: `wait_turn` false
+  /// means kCancelled. So preparing a batch overlaps the commit of the one before.
   static StatusOr<WriteResult> Write(const Collection& collection, const WriteBatch& batch,
                                      const WriteOptions& options,
                                      const std::function<bool()>& wait_turn) {

@@ -90,7 +90,8 @@ StatusOr<std::unique_ptr<ImportSource>> OpenFileSource(const std::string& path,
 size_t WorkerCount(const ImportOptions& options) {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
   // Two at least: one converts while the other commits.
-  return std::clamp<size_t>(options.thread_count > 0 ? options.thread_count : cores, 2, kWorkersMax);
+  const size_t wanted = options.thread_count > 0 ? options.thread_count : cores;
+  return std::clamp<size_t>(wanted, 2, kWorkersMax);
 }
 
 class Importer {
@@ -182,6 +183,7 @@ StatusOr<ImportReport> RunImport(Database& database, const std::string& collecti
 
 StatusOr<ImportReport> ImportPath(Database& database, const std::string& collection,
                                   const std::string& path, const ImportOptions& options) {
+  VDB_RETURN_IF_ERROR(FormatOf(path, options.format).status());
   VDB_ASSIGN_OR_RETURN(const storage::FileInfo info, storage::PosixFileSystem()->Stat(path));
   VDB_ASSIGN_OR_RETURN(const auto source, OpenFileSource(path, info, options));
   return RunImport(database, collection, path, source.get(), options, info);

@@ -42,7 +42,7 @@ std::optional<std::string> FaultOfVectors(const DocumentView& document, const Im
     const NamedVector& vector = document.vectors[i];
     const std::string where = "column '" + std::string(vector.column) + "': ";
     for (size_t j = 0; j < i; ++j) {
-      if (document.vectors[j].column == vector.column) return where + "expected one vector, found two";
+      if (document.vectors[j].column == vector.column) return where + "expected one, found two";
     }
     const size_t count = vector.values.size();
     if (count < 1 || count > kDimensionMax) {

@@ -1,5 +1,5 @@
-// What an import knows of the columns, and which rows of a batch break the input contract. A batch is
-// refused as a whole; this finds the rows at fault, with words for each.
+// What an import knows of the columns, and which rows of a batch break the input contract. A batch
+// is refused as a whole; this finds the rows at fault, with words for each.
 #pragma once
 
 #include <map>

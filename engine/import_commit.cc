@@ -18,7 +18,8 @@ Status ImportCommitter::Open(ImportSource* source) {
   uint64_t quarantine_bytes = 0;
   if (collection_ && source_info_ && options_.resume) {
     const ImportRecord now = NewRecord();
-    const auto then = ImportRecordFile(CollectionAccess::Impl(*collection_), collection_name_).Read();
+    const DatabaseImpl& impl = CollectionAccess::Impl(*collection_);
+    const auto then = ImportRecordFile(impl, collection_name_).Read();
     if (then && then->IsSameImport(now) &&
         then->collection_id == CollectionAccess::Id(*collection_)) {
       VDB_RETURN_IF_ERROR(source->Resume(then->position));

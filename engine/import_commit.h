@@ -1,5 +1,5 @@
-// ImportCommitter: the half of an import that writes. Batches come from the pipeline's workers; what
-// is done with one is done in its turn, in the order of the source.
+// ImportCommitter: the half of an import that writes. Batches come from the pipeline's workers;
+// what is done with one is done in its turn, in the order of the source.
 #pragma once
 
 #include <mutex>

@@ -145,7 +145,9 @@ StatusOr<std::vector<ExportedFile>> ReadIndex(const std::string& path) {
       while (reader.NextElement() && reader.EnterObject()) {
         ExportedFile one;
         while (reader.NextField(&scratch, &name)) {
-          std::string* into = name == "name" ? &one.collection : name == "file" ? &one.file : nullptr;
+          std::string* into = nullptr;
+          if (name == "name") into = &one.collection;
+          if (name == "file") into = &one.file;
           if (into == nullptr ? !reader.SkipValue() : !reader.ReadString(&field, &value)) break;
           if (into != nullptr) *into = value;
         }

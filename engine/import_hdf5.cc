@@ -1,6 +1,7 @@
-// Import of HDF5 in the layout of ann-benchmarks: a two-dimensional dataset of numbers, a row a vector.
-// libhdf5 does not take calls from two threads at once, so all of them stand under one mutex; it reads
-// the file itself. It is told not to print, and not to load plugins that a file asks for.
+// Import of HDF5 in the layout of ann-benchmarks: a two-dimensional dataset of numbers, a row a
+// vector. libhdf5 does not take calls from two threads at once, so all of them stand under one
+// mutex; it reads the file itself. It is told not to print, and not to load plugins that a file
+// asks for.
 #include <hdf5.h>
 
 #include <algorithm>

@@ -61,7 +61,9 @@ StatusOr<std::string_view> ImportInput::Head(size_t size) {
 }
 
 Status ImportInput::SeekTo(uint64_t offset) {
-  if (file_ == nullptr) return Status::FailedPrecondition("'" + name_ + "': a stream has no places");
+  if (file_ == nullptr) {
+    return Status::FailedPrecondition("'" + name_ + "': a stream has no places");
+  }
   head_.clear();
   offset_ = offset;
   return Status::Ok();

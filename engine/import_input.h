@@ -1,4 +1,5 @@
-// ImportInput: the bytes of an import's source one after the other, of a file or of a caller's stream.
+// ImportInput: the bytes of an import's source one after the other, of a file or of a caller's
+// stream.
 #pragma once
 
 #include <cstdint>

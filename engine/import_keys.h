@@ -14,8 +14,8 @@ namespace vdb::engine {
 
 class ImportKeys {
  public:
-  /// `path` empty: row numbers. `source` and `row_count` (nothing if not known) are for messages and
-  /// the check that there is one key a row.
+  /// `path` empty: row numbers. `source` and `row_count` (nothing if not known) are for messages
+  /// and the check that there is one key a row.
   static StatusOr<ImportKeys> Open(const std::string& path, const std::string& source,
                                    std::optional<uint64_t> row_count);
 

@@ -1,6 +1,7 @@
 // ImportPipeline: chunks flow from the thread that reads a source, through a short queue, to
-// workers. A worker converts its chunk beside the others, then waits for its turn: turns come in the
-// order in which the chunks were pushed, so whatever is done in them is done in the source's order.
+// workers. A worker converts its chunk beside the others, then waits for its turn: turns come in
+// the order in which the chunks were pushed, so whatever is done in them is done in the source's
+// order.
 #pragma once
 
 #include <chrono>
@@ -37,8 +38,8 @@ class ImportPipeline {
     uint64_t number_;
   };
 
-  /// Both are called on the workers and must not throw. Convert fills an empty batch, beside others;
-  /// Commit waits for its turn at some point.
+  /// Both are called on the workers and must not throw. Convert fills an empty batch, beside
+  /// others; Commit waits for its turn at some point.
   using Convert = std::function<Status(const ImportChunk& chunk, ImportBatch* batch)>;
   using Commit = std::function<Status(ImportBatch& batch, Turn& turn)>;
 

@@ -1,6 +1,6 @@
 // ImportRecord: how far an import has come, in a small file in the database's directory, so that an
-// interrupted one can go on (ImportOptions::resume). Written after each synced commit, never ahead of
-// what is durable; if it is lost or old, rows are read again, which changes nothing.
+// interrupted one can go on (ImportOptions::resume). Written after each synced commit, never ahead
+// of what is durable; if it is lost or old, rows are read again, which changes nothing.
 #pragma once
 
 #include <optional>

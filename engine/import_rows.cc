@@ -42,26 +42,13 @@ class RowsSource final : public ImportSource {
         limits_.rows, std::max<uint64_t>(1, limits_.vector_bytes / float_bytes));
     chunk->bytes.resize(rows * layout_.row_bytes);
     chunk->begin = {input_->offset(), row_, row_};
-    size_t got = tail_.copy(chunk->bytes.data(), tail_.size());
-    if (got == 0) {
-      VDB_ASSIGN_OR_RETURN(got, input_->Read(chunk->bytes.data(), chunk->bytes.size()));
-    }
+    VDB_ASSIGN_OR_RETURN(const size_t got, input_->Read(chunk->bytes.data(), chunk->bytes.size()));
     chunk->row_count = got / layout_.row_bytes;
-    chunk->file_bytes = got;
+    chunk->file_bytes = got;  // more than the rows if the file is cut: Convert says so
     row_ += chunk->row_count;
-    // Whole rows go first: one that announces another dimension is the better message.
-    if (chunk->row_count == 0 && got != 0) {
-      return Status::InvalidArgument(
-          Place(row_) + "expected " + std::to_string(layout_.row_bytes) + " bytes (dimension " +
-          std::to_string(layout_.dimension) + "), found the end of the file after " +
-          std::to_string(got));
-    }
-    if (const uint64_t rest = got % layout_.row_bytes; rest != 0) {
-      tail_ = chunk->bytes.substr(got - rest, rest);
-    }
     chunk->end = {input_->offset(), row_, row_};
-    if (chunk->row_count == 0) VDB_RETURN_IF_ERROR(keys_.CheckEnd(row_));
-    return chunk->row_count > 0;
+    if (got == 0) VDB_RETURN_IF_ERROR(keys_.CheckEnd(row_));
+    return got > 0;
   }
 
   Status Convert(const ImportChunk& chunk, ImportBatch* batch) const override {
@@ -87,7 +74,12 @@ class RowsSource final : public ImportSource {
       document.vectors[0].values = *values;
       batch->Put(document, place);
     }
-    return Status::Ok();
+    const uint64_t rest = chunk.file_bytes % layout_.row_bytes;
+    if (rest == 0) return Status::Ok();
+    return Status::InvalidArgument(
+        Place(chunk.end.place) + "expected " + std::to_string(layout_.row_bytes) +
+        " bytes (dimension " + std::to_string(layout_.dimension) +
+        "), found the end of the file after " + std::to_string(rest));
   }
 
   Status Resume(const ImportPosition& position) override {
@@ -127,7 +119,6 @@ class RowsSource final : public ImportSource {
   format::RowLayout layout_;
   ImportKeys keys_;
   uint64_t row_ = 0;
-  std::string tail_;  // what is left behind the last whole row
 };
 
 }  // namespace

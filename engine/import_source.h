@@ -1,5 +1,5 @@
-// ImportSource: a format that can be imported, as the import sees it: chunks read on one thread, each
-// made into a batch on another. One implementation per family of formats.
+// ImportSource: a format that can be imported, as the import sees it: chunks read on one thread,
+// each made into a batch on another. One implementation per family of formats.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,9 @@ namespace {
 constexpr double kFloatOverflow = 0x1.ffffffp127;
 
 Status Refuse(size_t offset, std::string_view expected, std::string_view found) {
-  return Status::InvalidArgument("CSV: at byte " + std::to_string(offset) + " of the record: expected " +
-                                 std::string(expected) + ", found " + std::string(found));
+  return Status::InvalidArgument("CSV: at byte " + std::to_string(offset) +
+                                 " of the record: expected " + std::string(expected) +
+                                 ", found " + std::string(found));
 }
 
 std::string_view WithoutBreak(std::string_view record) {

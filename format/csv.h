@@ -29,8 +29,8 @@ Status ParseVectorText(std::string_view text, std::vector<float>* values);
 enum class VectorLook { kNo, kNumbers, kBrackets };
 VectorLook LookOfVector(std::string_view text);
 
-/// The text of a field as a JSON value: an integer of 64 bits, a double or a boolean where that says
-/// exactly the same, else a string. "007", "+1", "1e999", "nan" and "yes" are strings.
+/// The text of a field as a JSON value: an integer of 64 bits, a double or a boolean where that
+/// says exactly the same, else a string. "007", "+1", "1e999", "nan" and "yes" are strings.
 void AppendTypedJson(std::string_view text, std::string* out);
 
 }  // namespace vdb::format

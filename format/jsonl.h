@@ -4,9 +4,10 @@
 //
 // "id" is a string, or an integer that stands for its decimal text. A "vector" beside "vectors" is
 // short for the column of that name. A vector is an array of numbers, or, kept bit for bit,
-// {"unit": [...], "norm": 2.5}: norm 0 goes with zeros and stands for the zero vector. null for metadata, body, vectors or a vector means absent.
-// "version", which `vdbtool get --json` writes, is read over. Any other field is an error, and so
-// is a field that comes twice: a misspelt one must not be dropped without a word.
+// {"unit": [...], "norm": 2.5}: norm 0 goes with zeros and stands for the zero vector. null for
+// metadata, body, vectors or a vector means absent. "version", which `vdbtool get --json` writes,
+// is read over. Any other field is an error, and so is a field that comes twice: a misspelt one
+// must not be dropped without a word.
 #pragma once
 
 #include <cstddef>

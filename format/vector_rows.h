@@ -38,7 +38,8 @@ struct RowLayout {
 inline constexpr size_t kRowLayoutHeadBytes = 1u << 17;
 
 /// `file_bytes`: the size of the file, or nothing for a stream (not for .npy).
-/// Errors: kInvalidArgument names what was expected and found. Rows are not looked at but the first.
+/// Errors: kInvalidArgument names what was expected and found. Rows are not looked at but the
+/// first.
 StatusOr<RowLayout> ParseRowLayout(VectorFormat format, std::string_view head,
                                    std::optional<uint64_t> file_bytes);
 

@@ -1,5 +1,5 @@
-// vdbtool import: a file of documents or vectors, or a stream, into a collection, or a whole database
-// into another; with progress on a terminal. Exit codes: 0 all rows, 3 some were left out.
+// vdbtool import: a file of documents or vectors, or a stream, into a collection, or a whole
+// database into another; with progress on a terminal. Exit codes: 0 all rows, 3 some were left out.
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -94,7 +94,8 @@ void PrintReport(const ImportArgs& args, const ImportReport& report, double seco
   if (args.dry_run) {
     for (const ColumnInfo& column : report.new_columns) {
       Print("would make column " + Printable(column.name) + ": dimension " +
-            std::to_string(column.dimension) + ", " + std::string(MetricName(column.metric)) + "\n");
+            std::to_string(column.dimension) + ", " + std::string(MetricName(column.metric)) +
+            "\n");
     }
     return;
   }
@@ -128,7 +129,7 @@ StatusOr<size_t> ReadStdin(char* out, size_t size) {
 bool AreConsistent(const ImportArgs& args) {
   std::string fault;
   if (!args.from_db.empty()) {
-    if (!args.collection.empty()) fault = "--from-db imports all collections: name none, and no file";
+    if (!args.collection.empty()) fault = "--from-db imports all collections: name none";
     if (!args.quarantine.empty()) fault = "--quarantine goes with the import of one file";
   } else if (args.collection.empty() || args.file.empty()) {
     fault = "COLLECTION and FILE are required, or --from-db";

@@ -27,9 +27,9 @@ struct ExportOptions {
   ExportFormat format = ExportFormat::kAuto;
   std::string column = {};       ///< .npy, .fvecs; empty: the default column
   Filter filter = {};            ///< only documents that match; costs a look at every document
-  /// JSON lines: vectors as arrays of numbers, norm x unit rounded once to float32, and no line that
-  /// declares the columns: what other programs read. An import of it gives the same directions up to
-  /// that rounding, not the same bits.
+  /// JSON lines: vectors as arrays of numbers, norm x unit rounded once to float32, and no line
+  /// that declares the columns: what other programs read. An import of it gives the same directions
+  /// up to that rounding, not the same bits.
   bool plain_vectors = false;
   const Snapshot* snapshot = nullptr;  ///< null: as of now
   ProgressCallback progress = {};      ///< counts documents

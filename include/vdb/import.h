@@ -35,7 +35,7 @@ struct ImportOptions {
   std::string key_field = {};        ///< CSV, JSON by shape; empty: found by name
   std::string vector_field = {};     ///< CSV, JSON by shape; empty: found by shape
   std::string dataset = "train";     ///< HDF5
-  uint64_t batch_rows = 10000;       ///< committed, and synced, together; fewer where rows are large
+  uint64_t batch_rows = 10000;       ///< committed and synced together; fewer if rows are large
   bool sync = true;
   bool dry_run = false;              ///< read and check everything, write nothing
   bool if_absent = false;            ///< keys that exist are skipped and counted, not replaced
@@ -58,14 +58,14 @@ struct ImportReport {
   std::string taken = {};       ///< what was found by shape, in words; or empty
 };
 
-/// Read `path` into `collection` of `database`, making the collection and its columns where missing.
-/// Documents replace those of the same key. Rows are committed in the order of the file, so that the
-/// later of two rows of one key wins, and what an interrupted import leaves is a beginning of the
-/// file. A bad row ends the import with kInvalidArgument naming file, row, expected and found;
-/// batches committed before it stay, nothing of its own batch does. Run again with `resume` an
-/// interrupted import goes on where it ended, if the file has the same size and mtime. Without keys
-/// the key of a vector is its 0-based row number in decimal. Collection and columns are made once
-/// the first batch that needs them has been found good.
+/// Read `path` into `collection` of `database`, making the collection and its columns where
+/// missing. Documents replace those of the same key. Rows are committed in the order of the file,
+/// so that the later of two rows of one key wins, and what an interrupted import leaves is a
+/// beginning of the file. A bad row ends the import with kInvalidArgument naming file, row,
+/// expected and found; batches committed before it stay, nothing of its own batch does. Run again
+/// with `resume` an interrupted import goes on where it ended, if the file has the same size and
+/// mtime. Without keys the key of a vector is its 0-based row number in decimal. Collection and
+/// columns are made once the first batch that needs them has been found good.
 ///
 /// A JSON line is {"id": "k1", "metadata": {...}, "body": "...", "vectors": {"column": [...]}}; id
 /// may be an integer, a top-level "vector" is short for the column of that name, null means absent,
@@ -99,7 +99,8 @@ struct VectorFile {
 };
 
 /// All vectors of `path`: .fvecs, .ivecs, .bvecs, .npy, or (.jsonl .ndjson) a JSON array of numbers
-/// a line. Errors: kInvalidArgument names file, row or line, expected and found; kNotFound; kIoError.
+/// a line. Errors: kInvalidArgument names file, row or line, expected and found; kNotFound;
+/// kIoError.
 StatusOr<VectorFile> ReadVectorFile(const std::string& path);
 
 /// The same for text in memory: a JSON array of numbers a line, all of one length.

@@ -1,5 +1,5 @@
-// Export and back: databases of random documents, whose content hash must survive; files of vectors,
-// read by a few lines of their own here; exports of one moment while a writer writes.
+// Export and back: databases of random documents, whose content hash must survive; files of
+// vectors, read by a few lines of their own here; exports of one moment while a writer writes.
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -83,6 +83,9 @@ class Random {
 class ExportTest : public testing::EngineTest {
  protected:
   std::string Place(const std::string& name) const { return scratch_ / name; }
+  Database Make(const std::string& name) const {
+    return *Database::Open(Place(name), {.create_if_missing = true});
+  }
   static std::string Hash(const Database& db) { return *db.ContentHash(); }
 
   void Fill(Database& db, const std::string& name, uint32_t seed, int documents) {
@@ -117,7 +120,7 @@ class ExportTest : public testing::EngineTest {
 
 TEST_F(ExportTest, LinesKeepEveryBit) {
   for (uint32_t seed = 1; seed <= 6; ++seed) {
-    Database db = *Database::Open(Place("from" + std::to_string(seed)), {.create_if_missing = true});
+    Database db = Make("from" + std::to_string(seed));
     Fill(db, "docs", seed, 120);
     const std::string file = Place("docs.jsonl");
     const auto report = ExportFile(db, "docs", file);
@@ -156,7 +159,7 @@ TEST_F(ExportTest, WholeDatabases) {
   VDB_ASSERT_OK(db.Close());
   int number = 0;
   for (const std::string& source : {Place("dir"), Path()}) {
-    Database to = *Database::Open(Place("to" + std::to_string(++number)), {.create_if_missing = true});
+    Database to = Make("to" + std::to_string(++number));
     const auto imported = ImportDatabase(to, source);
     VDB_ASSERT_OK(imported);
     EXPECT_EQ(imported->document_count, report->document_count);
@@ -234,7 +237,8 @@ TEST_F(ExportTest, VectorFilesAndWhatStandsBeside) {
     EXPECT_FLOAT_EQ(to.OpenCollection("docs")->Get("b\n")->vectors[0].values[1], 4);
   }
   VDB_ASSERT_OK(docs.Put({.key = "huge", .vectors = {{"v", std::vector<float>{3e38f, 3e38f}}}}));
-  VDB_EXPECT_OK(ExportFile(db, "docs", Place("x.fvecs")));  // each number fits, if the norm does not
+  // Each number fits, if the norm does not.
+  VDB_EXPECT_OK(ExportFile(db, "docs", Place("x.fvecs")));
   EXPECT_EQ(ExportFile(db, "docs", Place("x.csv")).status().code(), StatusCode::kInvalidArgument);
   ExportOptions options;
   options.column = "w";

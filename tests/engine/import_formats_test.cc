@@ -129,8 +129,8 @@ TEST_F(ImportFormatsTest, CsvAsItIsTold) {
 TEST_F(ImportFormatsTest, JsonByShape) {
   std::string lines;
   for (int i = 0; i < 50; ++i) {
-    lines += "{\"file\": \"f" + std::to_string(i) + ".png\", \"model\": \"m\", \"dimensions\": 3, " +
-             "\"values\": [1, 2, " + std::to_string(i) + "]}\n";
+    lines += "{\"file\": \"f" + std::to_string(i) + ".png\", \"model\": \"m\", " +
+             "\"dimensions\": 3, \"values\": [1, 2, " + std::to_string(i) + "]}\n";
   }
   ImportOptions options;
   options.batch_rows = 7;
@@ -276,9 +276,9 @@ TEST_F(ImportFormatsTest, BadRowsAreLeftOutAndKept) {
             "\"content\": {\"id\": \"z\", \"vectors\": {\"vector\": [0, 0]}}}\n"
             "{\"line\": 40, \"reason\": \"column 'vector': expected dimension 2, found 3\", "
             "\"content\": {\"id\": \"d\", \"vectors\": {\"vector\": [1, 2, 3]}}}\n"
-            "{\"line\": 50, \"reason\": \"column 'vector': expected a unit vector and a finite norm "
-            "above 0, found a vector of length 1.414214 and norm 2.000000\", \"content\": {\"id\": "
-            "\"u\", \"vectors\": {\"vector\": {\"unit\": [1, 1], \"norm\": 2}}}}\n");
+            "{\"line\": 50, \"reason\": \"column 'vector': expected a unit vector and a finite "
+            "norm above 0, found a vector of length 1.414214 and norm 2.000000\", \"content\": {"
+            "\"id\": \"u\", \"vectors\": {\"vector\": {\"unit\": [1, 1], \"norm\": 2}}}}\n");
   EXPECT_TRUE(db_->Verify()->problems.empty());
 }
 
@@ -297,8 +297,8 @@ TEST_F(ImportFormatsTest, BadRowsOfVectorFiles) {
   EXPECT_EQ(ReadAll(scratch_ / "bad.jsonl"),
             "{\"row\": 3, \"reason\": \"column 'vector': expected finite values, found NaN at "
             "position 0\", \"content\": {\"id\": \"3\", \"vectors\": {\"vector\": [\"NaN\", 2]}}}\n"
-            "{\"row\": 39, \"reason\": \"column 'vector': expected finite values, found infinity at "
-            "position 1\", \"content\": {\"id\": \"39\", \"vectors\": {\"vector\": [1, "
+            "{\"row\": 39, \"reason\": \"column 'vector': expected finite values, found infinity "
+            "at position 1\", \"content\": {\"id\": \"39\", \"vectors\": {\"vector\": [1, "
             "\"-Infinity\"]}}}\n");
 }
 
@@ -336,7 +336,8 @@ TEST_F(ImportFormatsTest, ADryRunWritesNothing) {
   const std::string before = *db_->ContentHash();
   ImportOptions options;
   options.dry_run = true;
-  const auto report = Import(Write("a.jsonl", "{\"id\": 1, \"vectors\": {\"v\": [1, 2]}}\n"), options);
+  const std::string line = "{\"id\": 1, \"vectors\": {\"v\": [1, 2]}}\n";
+  const auto report = Import(Write("a.jsonl", line), options);
   VDB_ASSERT_OK(report);
   EXPECT_EQ(report->document_count, 1u);
   EXPECT_TRUE(report->collection_is_new);

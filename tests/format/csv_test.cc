@@ -1,5 +1,5 @@
-// CSV: what RFC 4180 says, the types of fields, vectors as text; and agreement with a reader that goes
-// byte by byte, on mutated text.
+// CSV: what RFC 4180 says, the types of fields, vectors as text; and agreement with a reader that
+// goes byte by byte, on mutated text.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
