@@ -1,7 +1,7 @@
 // SortedChanges: puts and deletes of the store that are gathered from many documents and written
 // in the order of their keys: RocksDB's memtable finds the place of a key near the last one in
-// memory that is in the cache. (memtable_insert_with_hint_prefix_extractor would find it faster yet,
-// but trips an assertion of RocksDB 7.8.3.)
+// memory that is in the cache. (memtable_insert_with_hint_prefix_extractor would find it faster
+// yet, but trips an assertion of RocksDB 7.8.3.)
 #pragma once
 
 #include <algorithm>

@@ -61,11 +61,12 @@ class Database {
   /// Open, or with create_if_missing make, the database in directory `path`.
   /// Cost: independent of the number of rows. A writer runs recovery first: afterwards the state is
   /// a prefix of the committed batches that holds every synced one.
-  /// A folder with a legacy cache, or a JSON file of one, is migrated to `.vdb` and opened from there
-  /// (DatabaseOptions::migrate_legacy).
+  /// A folder with a legacy cache, or a JSON file of one, is migrated to `.vdb` and opened from
+  /// there (DatabaseOptions::migrate_legacy).
   /// Errors: kNotFound (no such directory, or nothing there), kUnsupportedFormat (no database, or
-  /// written by a newer vdb), kFailedPrecondition (read-only, and a legacy cache is not migrated), kBusy (another writer; names its pid), kCorruption (names file and
-  /// damage; nothing was changed), kIoError.
+  /// written by a newer vdb), kFailedPrecondition (read-only, and a legacy cache is not migrated),
+  /// kBusy (another writer; names its pid), kCorruption (names file and damage; nothing was
+  /// changed), kIoError.
   static StatusOr<Database> Open(const std::string& path, const DatabaseOptions& options = {});
 
   Database(Database&&) noexcept;

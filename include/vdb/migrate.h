@@ -1,5 +1,5 @@
-// Migration: someone else's cache of vectors (vemb, nndex, JSON by shape; docs/migration.md) becomes
-// a database. Database::Open does it by itself; this header is for doing it by hand.
+// Migration: someone else's cache of vectors (vemb, nndex, JSON by shape; docs/migration.md)
+// becomes a database. Database::Open does it by itself; this header is for doing it by hand.
 //
 //   auto report = vdb::Migrate("photos", {});         // photos/.vemb -> photos/.vdb
 //   if (!report.ok()) return fail(report.status());
@@ -77,9 +77,9 @@ struct MigrationReport {
 /// nothing but .ajson logs, which are read as one. Already done, and the source unchanged since:
 /// kAlreadyExists. A refused source is no error but an outcome.
 /// Errors: kNotFound (no cache there), kUnsupportedFormat (recognised, not read; says what to do),
-/// kAlreadyExists, kFailedPrecondition (at the database's place is something else, or its source has
-/// changed since), kBusy (another process is at it), kCancelled, kIoError, kCorruption (the source
-/// changed meanwhile, or the proof failed: nothing was published).
+/// kAlreadyExists, kFailedPrecondition (at the database's place is something else, or its source
+/// has changed since), kBusy (another process is at it), kCancelled, kIoError, kCorruption (the
+/// source changed meanwhile, or the proof failed: nothing was published).
 StatusOr<MigrationReport> Migrate(const std::string& source, const MigrateOptions& options = {});
 
 /// Removes the database that a migration of `source` made (`to` as then), so that the source is all
