@@ -166,8 +166,10 @@ TEST_F(FilesTest, RekeyMovesEverythingBitForBit) {
   auto docs = MakeDocs(db, Metric::kL2);
   VDB_ASSERT_OK(docs.AddColumn("w", {.dimension = 1, .metric = Metric::kDot}));
   const std::vector<float> v = {0.1f, -7.3e20f}, zero = {0};
-  VDB_ASSERT_OK(docs.Put({.key = "a/x:1", .metadata = R"({"relpath": "a/x", "n": 9007199254740993})",
-                          .body = "body", .vectors = {{"v", v}, {"w", zero}}}));
+  VDB_ASSERT_OK(docs.Put({.key = "a/x:1",
+                          .metadata = R"({"relpath": "a/x", "n": 9007199254740993})",
+                          .body = "body",
+                          .vectors = {{"v", v}, {"w", zero}}}));
   VDB_ASSERT_OK(docs.Put({.key = "a/y", .metadata = R"({"relpath": "elsewhere/y"})"}));
   VDB_ASSERT_OK(docs.Put({.key = "b", .metadata = "{}"}));
   const Document before = *docs.Get("a/x:1");
