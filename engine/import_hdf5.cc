@@ -145,12 +145,37 @@ class Hdf5Source final : public ImportSource {
                   std::to_string(kDimensionMax) + " numbers a row, found " +
                   std::to_string(extents[1]));
     }
+    VDB_RETURN_IF_ERROR(CheckStorage(extents[0], extents[1], H5Tget_size(type.get())));
     const bool is_float = kind == H5T_FLOAT && H5Tget_size(type.get()) <= sizeof(float);
     layout_.element = is_float ? format::ElementKind::kFloat32 : format::ElementKind::kFloat64;
     layout_.dimension = static_cast<uint32_t>(extents[1]);
     layout_.row_bytes = extents[1] * format::ElementBytes(layout_.element);
     layout_.rows = extents[0];
     return Status::Ok();
+  }
+
+  // libhdf5 trusts a damaged header: it reads past what is stored where that is less than
+  // announced.
+  Status CheckStorage(uint64_t rows, uint64_t numbers, uint64_t number_bytes) const {
+    const Handle properties(H5Dget_create_plist(dataset_.get()), H5Pclose);
+    const H5D_layout_t layout = H5Pget_layout(properties.get());
+    if (layout == H5D_CHUNKED) return Status::Ok();
+    const bool here = (layout == H5D_CONTIGUOUS || layout == H5D_COMPACT) &&
+                      H5Pget_external_count(properties.get()) == 0;
+    if (!here) {
+      return Fail("dataset '" + dataset_name_ + "': expected its rows in the file itself, found "
+                  "them in others");
+    }
+    uint64_t row_bytes = 0, bytes = 0;
+    if (!__builtin_mul_overflow(numbers, number_bytes, &row_bytes) &&
+        !__builtin_mul_overflow(rows, row_bytes, &bytes) &&
+        H5Dget_storage_size(dataset_.get()) == bytes) {
+      return Status::Ok();
+    }
+    return Fail("dataset '" + dataset_name_ + "': expected " + std::to_string(rows) + " rows of " +
+                std::to_string(row_bytes) + " bytes, found " +
+                std::to_string(H5Dget_storage_size(dataset_.get())) +
+                " bytes; is the file cut or damaged?");
   }
 
   // What there is at the top of the file instead.

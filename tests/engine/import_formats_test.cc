@@ -205,30 +205,40 @@ TEST_F(ImportFormatsTest, Hdf5) {
   EXPECT_THAT(Error(Write("no.h5", "not HDF5"), options), HasSubstr("expected an HDF5 file"));
 }
 
+TEST_F(ImportFormatsTest, CutHdf5IsRefused) {
+  for (const bool compressed : {false, true}) {
+    WriteHdf5(scratch_ / "a.h5", "train", HdfRows(50), H5T_IEEE_F32LE, compressed);
+    const std::string whole = ReadAll(scratch_ / "a.h5");
+    for (size_t size = 0; size < whole.size(); size += 37) {
+      EXPECT_NE(Error(Write("d.h5", whole.substr(0, size))), "") << size;
+    }
+  }
+  EXPECT_EQ(Count(), 0u);
+}
+
+// Not under AddressSanitizer: libhdf5 asks for as much memory as a damaged header says, and does
+// not free all of it when it gives up.
+#ifndef __SANITIZE_ADDRESS__
 TEST_F(ImportFormatsTest, DamagedHdf5GivesErrorsOrRows) {
-  WriteHdf5(scratch_ / "a.h5", "train", HdfRows(50), H5T_IEEE_F32LE, true);
+  WriteHdf5(scratch_ / "a.h5", "train", HdfRows(50), H5T_IEEE_F32LE);
   const std::string whole = ReadAll(scratch_ / "a.h5");
   std::mt19937 random(5);
   ImportOptions options;
   options.dry_run = true;
   int refused = 0;
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string bytes = whole;
-    if (round % 3 == 0) {
-      bytes.resize(random() % whole.size());
-    } else {
-      for (int flips = 0; flips < 4; ++flips) {
-        bytes[random() % bytes.size()] = static_cast<char>(random());
-      }
+    for (int flips = 0; flips < 8; ++flips) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     }
     const auto report = Import(Write("d.h5", bytes), options);
-    if (!report.ok()) {
-      ++refused;
-      EXPECT_NE(report.status().message(), "");
-    }
+    if (report.ok()) continue;
+    ++refused;
+    EXPECT_NE(report.status().message(), "");
   }
   EXPECT_GT(refused, 100);
 }
+#endif
 
 // --- what happens to rows ---
 
