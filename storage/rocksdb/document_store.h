@@ -84,10 +84,11 @@ class DocumentStore {
   ~DocumentStore();
 
   std::shared_ptr<const StoreSnapshot> GetSnapshot();
-  /// The value of `key`, or nothing. `snapshot` null: the newest state.
-  /// Of keys in ascending order, each once: one value a key. Much cheaper than a Get each.
+  /// Of keys in ascending order, each once: one value a key. Much cheaper than a Get each, above all
+  /// for keys that are not there.
   StatusOr<std::vector<std::optional<std::string>>> MultiGet(
       std::span<const std::string_view> ascending_keys) const;
+  /// The value of `key`, or nothing. `snapshot` null: the newest state.
   StatusOr<std::optional<std::string>> Get(std::string_view key,
                                            const StoreSnapshot* snapshot = nullptr) const;
   /// Starts at the first key with `prefix`.
@@ -111,6 +112,9 @@ class DocumentStore {
   Status Close();
 
  private:
+  StatusOr<size_t> GetByGaps(std::span<const std::string_view> ascending_keys,
+                             std::vector<std::optional<std::string>>* found) const;
+
   struct Impl;
   explicit DocumentStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
