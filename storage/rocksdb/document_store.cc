@@ -240,9 +240,9 @@ StatusOr<std::optional<std::string>> DocumentStore::Get(std::string_view key,
   return std::optional<std::string>(std::move(value));
 }
 
-// New keys mostly fall into few gaps between those that are there (numbers in order, paths, an empty
-// collection): one look at the next key that is there then answers for all before it. Gives up where
-// that does not pay; returns how many of the keys it has answered.
+// New keys mostly fall into few gaps between those that are there (numbers in order, paths, an
+// empty collection): one look at the next key that is there then answers for all before it. Gives
+// up where that does not pay; returns how many of the keys it has answered.
 StatusOr<size_t> DocumentStore::GetByGaps(std::span<const std::string_view> ascending_keys,
                                           std::vector<std::optional<std::string>>* found) const {
   constexpr size_t kLooks = 32, kKeysPerLook = 4;

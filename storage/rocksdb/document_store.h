@@ -84,8 +84,8 @@ class DocumentStore {
   ~DocumentStore();
 
   std::shared_ptr<const StoreSnapshot> GetSnapshot();
-  /// Of keys in ascending order, each once: one value a key. Much cheaper than a Get each, above all
-  /// for keys that are not there.
+  /// Of keys in ascending order, each once: one value a key. Much cheaper than a Get each, above
+  /// all for keys that are not there.
   StatusOr<std::vector<std::optional<std::string>>> MultiGet(
       std::span<const std::string_view> ascending_keys) const;
   /// The value of `key`, or nothing. `snapshot` null: the newest state.
