@@ -241,19 +241,25 @@ TEST(MigrateFailingDiskTest, AtEveryOperation) {
 
 // --- processes ---
 
-// Arguments: root, number of the operation to be killed before.
+// Exit statuses: 0 migrated, 2 another process is at it or was, 1 anything else.
+int StatusCodeOf(const Status& done) {
+  if (done.code() == StatusCode::kBusy || done.code() == StatusCode::kAlreadyExists) return 2;
+  if (!done.ok()) std::fprintf(stderr, "child: %s\n", done.ToString().c_str());
+  return done.ok() ? 0 : 1;
+}
+
+// Arguments: root, number of the operation to be killed before. SIZE_MAX: not killed, and without a
+// recording, which would trip over the files of another process.
 int Child(const std::vector<std::string>& arguments) {
   const std::string root = arguments.at(0);
   const size_t kill_at = std::stoul(arguments.at(1));
+  if (kill_at == SIZE_MAX) return StatusCodeOf(MigrateIn(root, storage::PosixFileSystem()));
   RecordingFileSystem fs(root, DurableImage(root));
   fs.SetHook([kill_at, count = size_t{0}](const Operation&, size_t) mutable -> Verdict {
     if (count++ == kill_at) ::kill(::getpid(), SIGKILL);
     return {};
   });
-  const Status done = MigrateIn(root, &fs);
-  if (done.code() == StatusCode::kBusy || done.code() == StatusCode::kAlreadyExists) return 2;
-  if (!done.ok()) std::fprintf(stderr, "child: %s\n", done.ToString().c_str());
-  return done.ok() ? 0 : 1;
+  return StatusCodeOf(MigrateIn(root, &fs));
 }
 
 pid_t Start(const std::string& root, size_t kill_at) {
