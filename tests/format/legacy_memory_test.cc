@@ -19,13 +19,18 @@ namespace {
 
 std::atomic<size_t> live_bytes{0}, peak_bytes{0};
 
-void* Counted(void* memory) {
-  if (memory == nullptr) throw std::bad_alloc();
+void* Count(void* memory) noexcept {
+  if (memory == nullptr) return nullptr;
   const size_t live = live_bytes += malloc_usable_size(memory);
   size_t peak = peak_bytes;
   while (live > peak && !peak_bytes.compare_exchange_weak(peak, live)) {
   }
   return memory;
+}
+
+void* Counted(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return Count(memory);
 }
 
 void Uncounted(void* memory) {
@@ -37,6 +42,12 @@ void Uncounted(void* memory) {
 
 void* operator new(size_t size) { return Counted(std::malloc(size)); }
 void* operator new[](size_t size) { return Counted(std::malloc(size)); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return Count(std::malloc(size));
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return Count(std::malloc(size));
+}
 void operator delete(void* memory) noexcept { Uncounted(memory); }
 void operator delete[](void* memory) noexcept { Uncounted(memory); }
 void operator delete(void* memory, size_t) noexcept { Uncounted(memory); }
