@@ -104,18 +104,18 @@ struct Cuts {
   size_t first = 0;
   size_t policies = 1;
   size_t violations_max = 3;
-  std::function<bool(const Operation&)> only_before = {};
 };
 
-// Cuts before every operation; what was found wrong.
+// Cuts before every operation (under sanitizers, every so many), and at the end; what was found
+// wrong.
 std::vector<std::string> CutAll(const Log& log, const Cuts& cuts,
                                 const std::function<Status(const std::string& root)>& check) {
   std::vector<std::string> violations;
   DiskModel disk;
   size_t turn = 0, count = 0;
   for (size_t i = 0; i <= log.size(); ++i) {
-    const bool wanted = i == log.size() || !cuts.only_before || cuts.only_before(log[i]);
-    for (size_t p = 0; i >= cuts.first && wanted && i % Thinning() == 0 && p < cuts.policies; ++p) {
+    const bool wanted = i >= cuts.first && (i == log.size() || i % Thinning() == 0);
+    for (size_t p = 0; wanted && p < cuts.policies; ++p) {
       const auto policies = AllPolicies(i + 1);
       const CutPolicy& policy = policies[turn++ % policies.size()];
       ScratchDir root;
