@@ -2,12 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/import_keys.h"
-#include "engine/import_source.h"
-#include "format/json_number.h"
+#include "engine/import_row_batch.h"
 #include "format/status_macros.h"
-#include "format/vector_rows.h"
-#include "vdb/json_text.h"
 
 namespace vdb::engine {
 namespace {
@@ -52,28 +48,7 @@ class RowsSource final : public ImportSource {
   }
 
   Status Convert(const ImportChunk& chunk, ImportBatch* batch) const override {
-    std::vector<float> scratch;
-    std::string number;
-    DocumentView document;
-    document.vectors.resize(1);
-    document.vectors[0].column = column_;
-    for (uint64_t i = 0; i < chunk.row_count; ++i) {
-      const char* row = chunk.bytes.data() + i * layout_.row_bytes;
-      const uint64_t place = chunk.begin.place + i;
-      if (const Status good = format::CheckRowPrefix(layout_, row, place); !good.ok()) {
-        return Prefixed("'" + input_->name() + "', ", good);
-      }
-      const auto key = keys_.KeyOf(place, &number);
-      if (!key) return keys_.CheckEnd(place + 1);
-      document.key = *key;
-      const auto values = format::RowValues(layout_, row, &scratch);
-      if (!values.ok()) {
-        batch->Reject(place, values.status().message(), Content(document.key, row));
-        continue;
-      }
-      document.vectors[0].values = *values;
-      batch->Put(document, place);
-    }
+    VDB_RETURN_IF_ERROR(ConvertRows(chunk, layout_, keys_, column_, input_->name(), batch));
     const uint64_t rest = chunk.file_bytes % layout_.row_bytes;
     if (rest == 0) return Status::Ok();
     return Status::InvalidArgument(
@@ -98,19 +73,6 @@ class RowsSource final : public ImportSource {
   Status Skip(uint64_t bytes) {
     std::string head(bytes, '\0');
     return input_->Read(head.data(), head.size()).status();
-  }
-
-  std::string Content(std::string_view key, const char* row) const {
-    std::string text = "{\"id\": ";
-    AppendJsonString(&text, key);
-    text += ", \"vectors\": {";
-    AppendJsonString(&text, column_);
-    text += ": [";
-    for (uint32_t j = 0; j < layout_.dimension; ++j) {
-      if (j > 0) text += ", ";
-      format::AppendJsonAnyDouble(&text, format::RowNumber(layout_, row, j));
-    }
-    return text + "]}}";
   }
 
   std::unique_ptr<ImportInput> input_;
