@@ -87,6 +87,7 @@ class Converter {
     const auto threads = static_cast<uint32_t>(
         std::min<uint64_t>(ThreadCount(options_.thread_count), batch_count_));
     std::vector<std::thread> workers;
+    workers.reserve(threads);  // growing could fail, with threads to be joined
     for (uint32_t i = 0; i < threads; ++i) {
       try {
         workers.emplace_back([this] { Work(); });

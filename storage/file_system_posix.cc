@@ -230,6 +230,7 @@ class PosixFileSystemImpl final : public FileSystem {
     struct stat info;
     if (::stat(path.c_str(), &info) != 0) {
       if (errno == ENOTDIR) return Status::NotFound("'" + path + "': a part of it is a file");
+      if (errno == ENAMETOOLONG) return Status::NotFound("'" + path + "': no file has such a name");
       return SystemError("stat", path, errno);
     }
     FileInfo found;
