@@ -34,7 +34,7 @@ void AppendNumbers(const std::vector<float>& values, std::string* out) {
   *out += "[";
   for (size_t i = 0; i < values.size(); ++i) {
     if (i > 0) *out += ", ";
-    format::AppendJsonFloat(out, values[i]);
+    AppendJsonFloat(out, values[i]);
   }
   *out += "]";
 }

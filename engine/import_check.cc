@@ -118,7 +118,7 @@ std::string QuarantineText(const DocumentView& document) {
     for (size_t j = 0; j < vector.values.size(); ++j) {
       if (j > 0) text += ", ";
       if (std::isfinite(vector.values[j])) {
-        format::AppendJsonFloat(&text, vector.values[j]);
+        AppendJsonFloat(&text, vector.values[j]);
       } else {
         format::AppendJsonAnyDouble(&text, vector.values[j]);
       }

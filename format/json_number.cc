@@ -3,7 +3,9 @@
 #include <charconv>
 #include <cmath>
 
-namespace vdb::format {
+#include "vdb/json_text.h"
+
+namespace vdb {
 namespace {
 
 template <typename T>
@@ -26,6 +28,8 @@ void AppendJsonFloat(std::string* out, float value) {
   AppendNumber(out, static_cast<double>(value));
 }
 
+namespace format {
+
 void AppendJsonDouble(std::string* out, double value) { AppendNumber(out, value); }
 
 void AppendJsonAnyDouble(std::string* out, double value) {
@@ -33,4 +37,5 @@ void AppendJsonAnyDouble(std::string* out, double value) {
   *out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
 }
 
-}  // namespace vdb::format
+}  // namespace format
+}  // namespace vdb

@@ -5,10 +5,6 @@
 
 namespace vdb::format {
 
-/// The shortest text that gives `value` again, read as a float or as a double that is then rounded.
-/// Finite values only.
-void AppendJsonFloat(std::string* out, float value);
-
 /// The shortest text that gives `value` again. Finite values only.
 void AppendJsonDouble(std::string* out, double value);
 

@@ -7,6 +7,7 @@
 #include "tools/json_out.h"
 #include "vdb/database.h"
 #include "vdb/import.h"
+#include "vdb/json_text.h"
 
 namespace vdb::tools {
 namespace {
@@ -126,7 +127,7 @@ void PrintText(const Document& document) {
             "): ";
     for (size_t i = 0; i < vector.values.size(); ++i) {
       if (i > 0) text += ", ";
-      AppendFloat(&text, vector.values[i]);
+      AppendJsonFloat(&text, vector.values[i]);
     }
     text += "\n";
   }

@@ -4,6 +4,7 @@
 #include "tools/explain_text.h"
 #include "tools/json_out.h"
 #include "vdb/database.h"
+#include "vdb/json_text.h"
 
 namespace vdb::tools {
 namespace {
@@ -50,7 +51,7 @@ std::string TextLine(const Document& document) {
     line += "  " + Printable(vector.column) + "=";
     for (size_t i = 0; i < vector.values.size(); ++i) {
       if (i > 0) line += ",";
-      AppendFloat(&line, vector.values[i]);
+      AppendJsonFloat(&line, vector.values[i]);
     }
   }
   return line + "\n";

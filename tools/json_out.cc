@@ -8,6 +8,7 @@
 namespace vdb::tools {
 namespace {
 
+// Of integers and doubles the shortest text; floats are AppendJsonFloat's.
 template <typename T>
 void AppendNumber(std::string* out, T value) {
   char buffer[40];
@@ -15,18 +16,6 @@ void AppendNumber(std::string* out, T value) {
 }
 
 }  // namespace
-
-void AppendFloat(std::string* out, float value) {
-  const size_t begin = out->size();
-  AppendNumber(out, value);
-  // Most readers, our import among them, go by way of a double. Of all floats one, 7.038531e-26,
-  // does not survive that in its shortest form; its shortest form as a double does.
-  double wide = 0;
-  std::from_chars(out->data() + begin, out->data() + out->size(), wide);
-  if (static_cast<float>(wide) == value) return;
-  out->resize(begin);
-  AppendNumber(out, static_cast<double>(value));
-}
 
 void JsonOut::Separate() {
   if (needs_comma_) text_ += ", ";
@@ -77,7 +66,7 @@ JsonOut& JsonOut::Double(double value) {
 
 JsonOut& JsonOut::Float(float value) {
   Separate();
-  AppendFloat(&text_, value);
+  AppendJsonFloat(&text_, value);
   return *this;
 }
 

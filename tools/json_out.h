@@ -40,7 +40,4 @@ class JsonOut {
   bool needs_comma_ = false;
 };
 
-/// Appends what JsonOut::Float writes.
-void AppendFloat(std::string* out, float value);
-
 }  // namespace vdb::tools

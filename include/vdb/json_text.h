@@ -21,6 +21,10 @@ void AppendJsonString(std::string* out, std::string_view bytes);
 /// Errors: kInvalidArgument names the byte offset, what was expected and what was found.
 StatusOr<std::string> ParseJsonString(std::string_view json);
 
+/// Append the shortest number that gives `value` again, whether it is read as a float, or as a
+/// double that is then rounded. Finite values only.
+void AppendJsonFloat(std::string* out, float value);
+
 /// Whether `bytes` is valid UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF).
 bool IsValidUtf8(std::string_view bytes);
 
