@@ -100,9 +100,9 @@ StatusOr<std::string> Database::ContentHash(const ProgressCallback& progress) co
   return NoThrow([&] { return impl_->ContentHash(progress); });
 }
 
-StatusOr<VerifyReport> Database::Verify(const ProgressCallback& progress) const {
+StatusOr<VerifyReport> Database::Verify(const VerifyOptions& options) const {
   if (impl_ == nullptr) return Closed();
-  return NoThrow([&] { return impl_->Verify(progress); });
+  return NoThrow([&] { return impl_->Verify(options); });
 }
 
 }  // namespace vdb

@@ -105,7 +105,20 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   StatusOr<std::shared_ptr<const View>> PinnedView(ViewPin* pin) const;
   StatusOr<std::string> ContentHash(const ProgressCallback& progress) const;
-  StatusOr<VerifyReport> Verify(const ProgressCallback& progress) const;
+  StatusOr<VerifyReport> Verify(const VerifyOptions& options) const;
+
+  // compact.cc
+  StatusOr<CompactionReport> Compact(const CompactionOptions& options);
+
+  // backup.cc
+  StatusOr<BackupReport> Backup(const std::string& directory, const BackupOptions& options);
+
+  // named_snapshot.cc
+  Status CreateSnapshot(std::string_view name);
+  StatusOr<std::vector<SnapshotInfo>> ListSnapshots() const;
+  Status DropSnapshot(std::string_view name);
+  Status DiffSnapshots(std::string_view from, std::string_view to,
+                       const std::function<bool(const SnapshotDiff&)>& entry) const;
 
   storage::FileSystem& fs() const { return *options_.fs; }
   const std::string& path() const { return path_; }

@@ -17,7 +17,7 @@ struct EngineOptions {
   std::string uuid = {};                  // 32 hex digits for a new database; empty: random
   size_t field_chunk_documents = 2000;    // a field index build looks at between other rounds
   size_t tombstones_max = 8192;           // more are folded into masks; bounds the work of an open
-  uint64_t indexer_rows_min = 50'000;     // background_index: unindexed rows that call for a build
+  uint64_t indexer_rows_min = 50'000;     // background_jobs: unindexed rows that call for a build
   uint32_t indexer_pause_ms = 2000;       // and how long it waits for more of them
   query::Clock clock = {};                // of deadlines; empty: the system's
   bool codes_always = false;              // search by codes where scanning rows would be as fast

@@ -1,4 +1,4 @@
-// DatabaseOptions::background_index: a thread that brings indexes up to date as columns grow. It
+// DatabaseOptions::background_jobs: a thread that brings indexes up to date as columns grow. It
 // sleeps until something was committed, then looks, at most once per pause, which columns are due.
 #include <chrono>
 #include <system_error>
@@ -18,7 +18,7 @@ constexpr auto kPauseAfterFailure = std::chrono::seconds(60);
 }  // namespace
 
 void DatabaseImpl::WakeIndexer() {
-  if (!options_.user.background_index || read_only()) return;
+  if (!options_.user.background_jobs || read_only()) return;
   std::string failure;
   {
     const std::lock_guard lock(indexer_mutex_);

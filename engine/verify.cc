@@ -477,10 +477,10 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::PinnedView(ViewPin* pin) con
   return view;
 }
 
-StatusOr<VerifyReport> DatabaseImpl::Verify(const ProgressCallback& progress) const {
+StatusOr<VerifyReport> DatabaseImpl::Verify(const VerifyOptions& options) const {
   ViewPin pin;
   VDB_ASSIGN_OR_RETURN(const auto view, PinnedView(&pin));
-  Verifier verifier(fs(), path_, view, progress);
+  Verifier verifier(fs(), path_, view, options.progress);
   verifier.CheckManifests();
   verifier.CheckLedger();
   verifier.CheckMigrationRecord();

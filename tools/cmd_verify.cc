@@ -49,7 +49,7 @@ StatusOr<int> RunVerify(const VerifyArgs& args) {
   StatusOr<VerifyReport> report = VerifyReport();
   {
     ProgressLine line(/*unit_bytes=*/false);
-    report = db->Verify(line.Callback());
+    report = db->Verify({.progress = line.Callback()});
   }
   if (!report.ok()) return report.status();
   if (const Status closed = db->Close(); !closed.ok()) return closed;

@@ -13,15 +13,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "vdb/backup.h"
 #include "vdb/collection.h"
+#include "vdb/compaction.h"
+#include "vdb/jobs.h"
+#include "vdb/metrics.h"
 #include "vdb/options.h"
 #include "vdb/snapshot.h"
 #include "vdb/status.h"
+#include "vdb/verify.h"
 
 namespace vdb {
 
@@ -37,23 +43,6 @@ struct DatabaseStats {
   uint64_t sync_round_count = 0;  ///< commit rounds that synced since the open
   std::string simd_level;
   std::vector<CollectionStats> collections;
-};
-
-/// What Verify found wrong: one entry per damaged thing.
-struct VerifyProblem {
-  std::string file;     ///< relative to the database directory
-  std::string where;    ///< block, row or key
-  std::string message;  ///< expected and found
-};
-
-/// The result of Verify. `problems` empty means: everything checked is as it was written.
-struct VerifyReport {
-  uint64_t files_checked = 0;
-  uint64_t bytes_checked = 0;
-  uint64_t rows_checked = 0;
-  uint64_t documents_checked = 0;
-  std::vector<VerifyProblem> problems;  ///< at most 1,000 are kept
-  uint64_t problem_count = 0;
 };
 
 class Database {
@@ -103,9 +92,57 @@ class Database {
   /// are left out. Cost: reads everything.
   StatusOr<std::string> ContentHash(const ProgressCallback& progress = {}) const;
 
-  /// Check every checksum of every file, and that documents and rows refer to each other exactly.
-  /// Never writes. Runs on one view while reads and writes go on.
-  StatusOr<VerifyReport> Verify(const ProgressCallback& progress = {}) const;
+  /// Look for damage, to the depth that `options` name. Never writes. Runs on one view while reads
+  /// and writes go on.
+  StatusOr<VerifyReport> Verify(const VerifyOptions& options = {}) const;
+
+  // --- named snapshots: states that stay readable across opens, until they are dropped ---
+
+  /// Keep the state of now under a name. Cost: hard links and a flush of what RocksDB has in memory;
+  /// from then on the files it needs stay. Names as those of collections. kAlreadyExists.
+  Status CreateSnapshot(std::string_view name);
+  StatusOr<std::vector<SnapshotInfo>> ListSnapshots() const;
+  /// kNotFound; kBusy if someone has it open.
+  Status DropSnapshot(std::string_view name);
+  /// Every document that differs between two named snapshots, by collection, in the order of keys;
+  /// an empty name means now. Ends early when `entry` returns false. Cost: one pass over the
+  /// documents of both.
+  Status DiffSnapshots(std::string_view from, std::string_view to,
+                       const std::function<bool(const SnapshotDiff&)>& entry) const;
+
+  // --- maintenance. Each is a job: it waits for its turn, runs on the caller's thread while reads
+  // --- and writes go on, and is in Jobs(). Killed at any moment, the old state or the new is there.
+
+  /// Merge small segments, drop dead rows, and give their space back, with the documents' too.
+  /// Lists, codes and answers stay as they are. Before anything is published the new rows are
+  /// proven equal to the live old ones. Needs free disk for a copy of what it rewrites, and says
+  /// so before it begins. Errors: kNotFound, kFailedPrecondition (read-only), kResourceExhausted,
+  /// kCancelled, kCorruption (a row is damaged, or the proof failed: the old state stands),
+  /// kIoError.
+  StatusOr<CompactionReport> Compact(const CompactionOptions& options = {});
+
+  /// Add a backup of the state of now to a backup directory, which is made if it does not exist.
+  /// What earlier backups of this database have is not copied again. Also of read-only databases.
+  /// Killed at any moment the backup is whole or not there, and the earlier ones are.
+  /// Errors: kFailedPrecondition (holds backups of another database), kBusy (someone writes to it),
+  /// kResourceExhausted, kCancelled, kCorruption (a damaged file is not backed up), kIoError.
+  StatusOr<BackupReport> Backup(const std::string& directory, const BackupOptions& options = {});
+
+  // --- jobs in the background ---
+
+  /// Queue a job and return its id at once. It runs on the database's own thread.
+  StatusOr<uint64_t> StartJob(const JobRequest& request);
+  /// Wait until a job ended, and return its status. kNotFound: there is none with this id.
+  Status WaitForJob(uint64_t id);
+  /// kNotFound: it ended, or never was. Returns before the job has stopped.
+  Status CancelJob(uint64_t id);
+  /// From now on jobs stand still, until ResumeJobs. Also those that callers wait for.
+  Status PauseJobs();
+  Status ResumeJobs();
+  /// Jobs that wait, run, or ended (the last hundred, also of earlier opens), oldest first.
+  StatusOr<std::vector<JobInfo>> Jobs() const;
+
+  StatusOr<Metrics> GetMetrics() const;
 
  private:
   friend class engine::DatabaseImpl;

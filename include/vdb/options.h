@@ -53,10 +53,28 @@ struct DatabaseOptions {
   /// milliseconds; the flush begins at the latest then. Range 1 to 60,000.
   uint32_t unsynced_ms_max = 500;
 
-  /// Keep vector indexes by itself: a background thread builds a column's index when it has grown
-  /// past what brute force answers quickly, and takes new rows in as they pile up. Off: only
-  /// Collection::BuildIndex does.
-  bool background_index = false;
+  /// Read-only: open the named snapshot of this name (Database::CreateSnapshot) instead of the newest
+  /// state. Empty: the newest.
+  std::string as_of = {};
+
+  /// Keep the database in shape by itself: a background thread builds a column's index when it has
+  /// grown past what brute force answers quickly, takes new rows in as they pile up, merges small
+  /// segments and drops dead rows. Off: only BuildIndex, Compact and StartJob do.
+  bool background_jobs = false;
+
+  /// Memory that caches, write buffers and jobs of this database share, mapped files left out.
+  /// Range 64 MiB and up; 0: no limit but the defaults of each. A job that cannot do with its share
+  /// is refused with kResourceExhausted, before it begins.
+  uint64_t memory_limit_bytes = 0;
+
+  /// The database's files may take so many bytes. Beyond it writes are refused with
+  /// kResourceExhausted and jobs wait; reads, deletes and compactions go on. 0: no limit but the
+  /// disk's.
+  uint64_t disk_limit_bytes = 0;
+
+  /// A query that takes this long is counted and logged with its plan (LogLevel::kWarning), in
+  /// milliseconds. 0: none.
+  uint32_t slow_query_ms = 0;
 
   /// Run one in so many approximate queries again exactly, and report the recall seen in
   /// IndexStats. 0: never.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace vdb {
 
@@ -32,6 +33,24 @@ class Snapshot {
       : database_(std::move(database)), view_(std::move(view)) {}
   std::shared_ptr<const engine::DatabaseImpl> database_;  // must outlive the view
   std::shared_ptr<const engine::View> view_;
+};
+
+/// A named snapshot, kept on disk.
+struct SnapshotInfo {
+  std::string name;
+  uint64_t batch_number = 0;
+  uint64_t created_unix_ms = 0;
+  uint64_t document_count = 0;
+};
+
+enum class DocumentChange : uint8_t { kAdded, kChanged, kRemoved };
+
+/// A document that is not the same in two snapshots. Versions are not compared: writing the same
+/// again is no change.
+struct SnapshotDiff {
+  std::string collection;
+  std::string key;
+  DocumentChange change = DocumentChange::kChanged;
 };
 
 }  // namespace vdb

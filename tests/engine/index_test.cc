@@ -508,7 +508,7 @@ TEST_F(IndexTest, SnapshotsOutliveTheirFiles) {
 }
 
 TEST_F(IndexTest, TheBackgroundThreadTakesRowsIn) {
-  options_.user.background_index = true;
+  options_.user.background_jobs = true;
   options_.indexer_rows_min = 120;
   options_.indexer_pause_ms = 10;
   auto db = Open();
