@@ -105,6 +105,27 @@ StatusOr<VerifyReport> Database::Verify(const VerifyOptions& options) const {
   return NoThrow([&] { return impl_->Verify(options); });
 }
 
+Status Database::CreateSnapshot(std::string_view name) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->CreateSnapshot(name); });
+}
+
+StatusOr<std::vector<SnapshotInfo>> Database::ListSnapshots() const {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->ListSnapshots(); });
+}
+
+Status Database::DropSnapshot(std::string_view name) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->DropSnapshot(name); });
+}
+
+Status Database::DiffSnapshots(std::string_view from, std::string_view to,
+                               const std::function<bool(const SnapshotDiff&)>& entry) const {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->DiffSnapshots(from, to, entry); });
+}
+
 }  // namespace vdb
 
 namespace vdb::engine {

@@ -180,6 +180,8 @@ class DatabaseImpl final : public storage::RocksWatcher,
                                       const storage::DocumentStore& store, bool append);
   Status ApplyTombstones(View* view);
   Status FinishLeftovers();
+  Status OpenAsOf();  // named_snapshot.cc
+  Status WriteSnapshot(const std::string& directory, std::string_view name);
   StatusOr<std::shared_ptr<const View>> LookAsReader();
   StatusOr<std::shared_ptr<const View>> TryLookAsReader();
   StatusOr<format::DecodedManifest> ReadManifestOf(const format::Current& current) const;

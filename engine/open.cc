@@ -40,6 +40,9 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
   if (options.user.read_only && options.user.create_if_missing) {
     return Status::InvalidArgument("read_only and create_if_missing exclude each other");
   }
+  if (!options.user.as_of.empty() && !options.user.read_only) {
+    return Status::InvalidArgument("as_of: a named snapshot is opened with read_only");
+  }
   std::shared_ptr<DatabaseImpl> impl(new DatabaseImpl(path, options));
   auto& fs = *options.fs;
   VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(path));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/database_impl.h"
+#include "engine/named_snapshot.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
 #include "storage/mask_file.h"
@@ -227,6 +228,15 @@ void DatabaseImpl::CollectGarbage() {
     for (const auto& epoch : manifest.epochs) epochs.insert(epoch.id);
   };
   keep(*manifest_);
+  if (manifest_->named_snapshots) {
+    RemoveSnapshotLeftovers(fs(), path_).IgnoreError("tried again at the next publish");
+    const auto snapshots = FindSnapshots(fs(), path_);
+    if (!snapshots.ok()) return;
+    for (const NamedSnapshot& snapshot : *snapshots) {
+      if (!snapshot.readable.ok()) return;  // cannot tell what it needs: remove nothing
+      keep(snapshot.manifest);
+    }
+  }
   std::set<uint64_t> old;
   for (const std::string& name : *names) {
     const auto generation = format::ParseManifestName(name);

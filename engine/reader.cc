@@ -12,6 +12,7 @@ namespace vdb::engine {
 using format::Current;
 
 Status DatabaseImpl::OpenReader() {
+  if (!options_.user.as_of.empty()) return OpenAsOf();
   VDB_ASSIGN_OR_RETURN(auto view, LookAsReader());
   SwapView(std::move(view));
   return Status::Ok();
@@ -24,6 +25,7 @@ Status DatabaseImpl::Refresh() {
   }
   const std::lock_guard lock(commit_mutex_);  // one after the other, and none after Close
   VDB_RETURN_IF_ERROR(CurrentView().status());
+  if (!options_.user.as_of.empty()) return Status::Ok();  // a named snapshot never changes
   return OpenReader();
 }
 

@@ -34,6 +34,10 @@ std::string ManifestTwinName(uint64_t generation) {
   return "manifest-" + SixDigits(generation) + ".twin";
 }
 std::string DocsDirName(uint64_t number) { return "docs-" + SixDigits(number); }
+std::string LedgerName(uint64_t docs_directory) {
+  std::string name(kLedgerFile);
+  return docs_directory == 1 ? name : name + "-" + SixDigits(docs_directory);
+}
 
 std::string SegmentFileName(uint64_t segment_id, SegmentFile file) {
   return SixDigits(segment_id) + std::string(kEndings[static_cast<int>(file)]);
@@ -43,6 +47,13 @@ std::string MaskFileName(uint64_t segment_id, uint64_t generation) {
 }
 
 std::string EpochFileName(uint64_t epoch_id) { return SixDigits(epoch_id) + ".vdbe"; }
+
+std::string SnapshotDirName(uint64_t snapshot_id) { return SixDigits(snapshot_id); }
+
+std::optional<uint64_t> ParseSnapshotDirName(std::string_view name) {
+  const auto id = TakeNumber(&name);
+  return name.empty() ? id : std::nullopt;
+}
 
 std::optional<uint64_t> ParseManifestName(std::string_view name) {
   if (!name.starts_with("manifest-")) return std::nullopt;

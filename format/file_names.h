@@ -2,7 +2,7 @@
 //
 //   LOCK  CREATING  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
 //   docs-000001/   segments/000007.{npy,rows,keys,sums,order,ivf}  segments/000007.del-000043
-//   epochs/000003.vdbe  MIGRATED
+//   epochs/000003.vdbe  snapshots/000001/{SNAPSHOT,docs/}  MIGRATED
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,28 @@ inline constexpr std::string_view kMigratedFile = "MIGRATED";  // what a migrati
 inline constexpr std::string_view kSegmentsDir = "segments";
 inline constexpr std::string_view kEpochsDir = "epochs";  // made with the first epoch
 
+inline constexpr std::string_view kSnapshotsDir = "snapshots";  // made with the first one
+inline constexpr std::string_view kSnapshotFile = "SNAPSHOT";
+inline constexpr std::string_view kSnapshotDocsDir = "docs";
+
 /// The files of a segment.
 enum class SegmentFile { kRows, kRecords, kKeys, kSums, kOrder, kIndex };
 
 std::string ManifestName(uint64_t generation);
 std::string ManifestTwinName(uint64_t generation);
 std::string DocsDirName(uint64_t number);
+/// The ledger of what is in that directory: "ledger" for the first one, "ledger-000002" and so on
+/// for those of repairs, so that one rename of CURRENT swaps both.
+std::string LedgerName(uint64_t docs_directory);
 /// Relative to the segments directory.
 std::string SegmentFileName(uint64_t segment_id, SegmentFile file);
 std::string MaskFileName(uint64_t segment_id, uint64_t generation);
 /// Relative to the epochs directory.
 std::string EpochFileName(uint64_t epoch_id);
+
+/// Relative to the snapshots directory.
+std::string SnapshotDirName(uint64_t snapshot_id);
+std::optional<uint64_t> ParseSnapshotDirName(std::string_view name);
 
 /// Generation of a manifest or twin name; nullopt for any other name.
 std::optional<uint64_t> ParseManifestName(std::string_view name);

@@ -32,9 +32,14 @@ inline constexpr uint64_t kWriterFlagVectorIndex = 1;
 /// entries up.
 inline constexpr uint64_t kWriterFlagFieldIndexes = 2;
 
+/// Set in a manifest once there was a named snapshot: a writer that does not know them would remove
+/// the segments that only they need.
+inline constexpr uint64_t kWriterFlagNamedSnapshots = 4;
+
 /// Every feature bit this library knows.
 inline constexpr uint64_t kKnownReaderFlags = 0;
-inline constexpr uint64_t kKnownWriterFlags = kWriterFlagVectorIndex | kWriterFlagFieldIndexes;
+inline constexpr uint64_t kKnownWriterFlags =
+    kWriterFlagVectorIndex | kWriterFlagFieldIndexes | kWriterFlagNamedSnapshots;
 
 /// Magics, eight bytes each.
 inline constexpr std::string_view kManifestMagic = "VDBMANIF";
@@ -45,7 +50,11 @@ inline constexpr std::string_view kKeysMagic = "VDB-KEYS";
 inline constexpr std::string_view kOrderMagic = "VDBORDER";
 inline constexpr std::string_view kEpochMagic = "VDBEPOCH";
 inline constexpr std::string_view kListMagic = "VDB-LIST";
+inline constexpr std::string_view kSnapshotMagic = "VDB-SNAP";
 inline constexpr std::string_view kMigrationMagic = "VDB-MIGR";
+inline constexpr std::string_view kBackupMarkerMagic = "VDBBKDIR";
+inline constexpr std::string_view kBackupRecordMagic = "VDBBKREC";
+inline constexpr std::string_view kChunkMagic = "VDBCHUNK";
 
 /// Header and payload in one string.
 std::string EncodeFrame(std::string_view magic, std::string_view payload,

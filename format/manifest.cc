@@ -291,6 +291,7 @@ uint64_t WriterFlags(const Manifest& m) {
   for (const CollectionEntry& c : m.collections) {
     if (!c.field_indexes.empty()) flags |= kWriterFlagFieldIndexes;
   }
+  if (m.named_snapshots) flags |= kWriterFlagNamedSnapshots;
   return flags;
 }
 
@@ -349,6 +350,7 @@ StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_vie
   }
   DecodedManifest decoded;
   VDB_ASSIGN_OR_RETURN(decoded.manifest, ReadManifest(*fb::GetManifest(data), file));
+  decoded.manifest.named_snapshots = (frame.writer_flags & kWriterFlagNamedSnapshots) != 0;
   decoded.writable = (frame.writer_flags & ~kKnownWriterFlags) == 0;
   if (decoded.manifest.generation == 0 || decoded.manifest.uuid.size() != 32) {
     return Wrong(file, "has no generation or uuid");

@@ -89,6 +89,7 @@ struct Manifest {
   std::vector<EpochEntry> epochs;
   uint64_t next_epoch_id = 1;
   uint32_t next_field_index_id = 1;
+  bool named_snapshots = false;  // there is, or was, one: kept as a writer flag only
 
   const CollectionEntry* FindCollection(std::string_view name) const;
   const CollectionEntry* FindCollection(uint32_t id) const;

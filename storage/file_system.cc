@@ -1,5 +1,7 @@
 #include "storage/file_system.h"
 
+#include <algorithm>
+
 #include "format/status_macros.h"
 
 namespace vdb::storage {
@@ -11,6 +13,30 @@ Status File::WriteAllAt(uint64_t offset, std::span<const std::span<const std::by
   }
   return Status::Ok();
 }
+
+Status FileSystem::Link(const std::string& from, const std::string& to) {
+  VDB_ASSIGN_OR_RETURN(const FileInfo info, Stat(from));
+  return CopyFile(*this, from, to, info.size_bytes);
+}
+
+Status CopyFile(FileSystem& fs, const std::string& from, const std::string& to, uint64_t size) {
+  VDB_ASSIGN_OR_RETURN(auto source, fs.Open(from, OpenMode::kRead));
+  VDB_ASSIGN_OR_RETURN(auto target, fs.Open(to, OpenMode::kCreate));
+  std::string buffer(std::min<uint64_t>(size, 1u << 20), '\0');
+  for (uint64_t done = 0; done < size;) {
+    const size_t want = std::min<uint64_t>(size - done, buffer.size());
+    VDB_ASSIGN_OR_RETURN(const size_t read, source->ReadAt(done, buffer.data(), want));
+    if (read != want) {
+      return Status::Corruption("'" + from + "': expected " + std::to_string(size) +
+                                " bytes, found " + std::to_string(done + read));
+    }
+    VDB_RETURN_IF_ERROR(target->WriteAt(done, std::as_bytes(std::span(buffer.data(), read))));
+    done += read;
+  }
+  return target->Sync();
+}
+
+StatusOr<uint64_t> FileSystem::FreeBytes(const std::string&) { return UINT64_MAX; }
 
 StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::string& path, uint64_t size_max) {
   VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kRead));

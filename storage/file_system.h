@@ -90,12 +90,17 @@ class FileSystem {
   virtual StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) = 0;
   virtual Status CreateDir(const std::string& path) = 0;  // OK if it exists
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  /// A second name for a file that nobody writes to any more; a copy where there are no such names.
+  /// Durable with the next SyncDir of its directory.
+  virtual Status Link(const std::string& from, const std::string& to);
   virtual Status Remove(const std::string& path) = 0;     // kNotFound if it does not exist
   virtual Status RemoveDir(const std::string& path) = 0;  // must be empty
   virtual StatusOr<std::vector<std::string>> List(const std::string& path) = 0;  // names, unordered
   virtual StatusOr<bool> Exists(const std::string& path) = 0;
   virtual StatusOr<bool> IsDir(const std::string& path) = 0;
   virtual StatusOr<FileInfo> Stat(const std::string& path) = 0;  // kNotFound; follows links
+  /// What may still be written where `path` is. The default does not know, and says UINT64_MAX.
+  virtual StatusOr<uint64_t> FreeBytes(const std::string& path);
   /// fsync of a directory: names created, renamed and removed in it so far survive power loss.
   virtual Status SyncDir(const std::string& path) = 0;
 };
@@ -105,6 +110,9 @@ FileSystem* PosixFileSystem();
 
 /// Reads a whole file of at most `size_max` bytes (more: kCorruption).
 StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::string& path, uint64_t size_max);
+
+/// Copies the first `size` bytes of a file into a new one, and syncs it. kCorruption: it is shorter.
+Status CopyFile(FileSystem& fs, const std::string& from, const std::string& to, uint64_t size);
 
 /// This process's id, for the LOCK file.
 int ProcessId();

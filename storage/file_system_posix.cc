@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -187,6 +188,15 @@ class PosixFileSystemImpl final : public FileSystem {
                                                    : SystemError("rename", from, errno);
   }
 
+  Status Link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+    const int error = errno;
+    if (error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP) {
+      return FileSystem::Link(from, to);
+    }
+    return SystemError("link", from, error);
+  }
+
   Status Remove(const std::string& path) override {
     return ::unlink(path.c_str()) == 0 ? Status::Ok() : SystemError("remove", path, errno);
   }
@@ -238,6 +248,12 @@ class PosixFileSystemImpl final : public FileSystem {
     found.mtime_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
     found.is_dir = S_ISDIR(info.st_mode);
     return found;
+  }
+
+  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
+    struct statvfs info;
+    if (::statvfs(path.c_str(), &info) != 0) return SystemError("statvfs", path, errno);
+    return uint64_t{info.f_bavail} * uint64_t{info.f_frsize};
   }
 
   Status SyncDir(const std::string& path) override {

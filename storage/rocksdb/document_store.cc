@@ -8,8 +8,14 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdarg>
 #include <cstdio>
+#include <mutex>
+#include <system_error>
+#include <thread>
 
 #include "format/file_names.h"
 #include "format/status_macros.h"
@@ -340,8 +346,83 @@ Status DocumentStore::Write(StoreBatch& batch) {
 Status DocumentStore::SyncLog() { return impl_->From(impl_->db->FlushWAL(/*sync=*/true)); }
 Status DocumentStore::Flush() { return impl_->From(impl_->db->Flush(rocksdb::FlushOptions())); }
 
+Status DocumentStore::CompactAll(bool force, const std::function<bool()>& go_on) {
+  constexpr auto kAskEvery = std::chrono::milliseconds(50);
+  std::atomic<bool> cancelled{false};
+  rocksdb::CompactRangeOptions options;
+  options.canceled = &cancelled;
+  if (force) {
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  }
+  std::mutex mutex;
+  std::condition_variable done_wake;
+  bool done = false;
+  rocksdb::Status status;
+  const auto run = [&] {
+    try {
+      status = impl_->db->CompactRange(options, nullptr, nullptr);
+    } catch (const std::exception& error) {  // out of memory, on a thread of ours
+      status = rocksdb::Status::Aborted(error.what());
+    }
+    const std::lock_guard lock(mutex);
+    done = true;
+    done_wake.notify_all();
+  };
+  std::thread worker;
+  try {
+    worker = std::thread(run);
+  } catch (const std::system_error&) {  // without a thread of its own it cannot be cancelled
+    run();
+  }
+  {
+    std::unique_lock lock(mutex);
+    while (!done_wake.wait_for(lock, kAskEvery, [&] { return done; })) {
+      lock.unlock();
+      if (!cancelled && go_on && !go_on()) cancelled = true;
+      lock.lock();
+    }
+  }
+  if (worker.joinable()) worker.join();
+  if (cancelled) return Status::Cancelled("compaction of documents: cancelled by the caller");
+  return impl_->From(status);
+}
+
 // RocksDB opens the table files by name for this. Beside a writer some may have been compacted
 // away; then every block is read through the files that are open.
+StatusOr<std::vector<DocumentStore::CheckpointFile>> DocumentStore::Checkpoint(
+    const std::string& directory) {
+  FileSystem& fs = *impl_->options.fs;
+  VDB_RETURN_IF_ERROR(impl_->From(impl_->db->DisableFileDeletions()));
+  std::vector<CheckpointFile> made;
+  const auto copy = [&]() -> Status {
+    std::vector<rocksdb::LiveFileStorageInfo> files;
+    // The default flushes what is in memory first, so that no log is needed.
+    VDB_RETURN_IF_ERROR(impl_->From(impl_->db->GetLiveFilesStorageInfo({}, &files)));
+    for (const rocksdb::LiveFileStorageInfo& file : files) {
+      if (file.file_type == rocksdb::kWalFile) continue;
+      const std::string from = format::JoinPath(file.directory, file.relative_filename);
+      const std::string to = format::JoinPath(directory, file.relative_filename);
+      const bool is_table = file.file_type == rocksdb::kTableFile;
+      if (is_table) {
+        VDB_RETURN_IF_ERROR(fs.Link(from, to));
+      } else if (file.replacement_contents.empty()) {
+        VDB_RETURN_IF_ERROR(CopyFile(fs, from, to, file.size));
+      } else {
+        VDB_ASSIGN_OR_RETURN(auto out, fs.Open(to, OpenMode::kCreate));
+        VDB_RETURN_IF_ERROR(out->WriteAt(0, std::as_bytes(std::span(file.replacement_contents))));
+        VDB_RETURN_IF_ERROR(out->Sync());
+      }
+      made.push_back({file.relative_filename, file.size, is_table});
+    }
+    return Status::Ok();
+  };
+  const Status copied = copy();
+  const Status enabled = impl_->From(impl_->db->EnableFileDeletions(/*force=*/false));
+  VDB_RETURN_IF_ERROR(copied);
+  VDB_RETURN_IF_ERROR(enabled);
+  return made;
+}
+
 Status DocumentStore::VerifyChecksums() const {
   const rocksdb::Status status = impl_->db->VerifyChecksum();
   if (!status.IsPathNotFound() || impl_->options.watcher != nullptr) return impl_->From(status);

@@ -107,6 +107,19 @@ class DocumentStore {
   Status SyncLog();
   /// Memtable to table files, so that opens replay no log.
   Status Flush();
+  /// Makes `directory`, empty and existing, a copy of the store as it is, without a log: tables are
+  /// linked, the rest is copied and synced. The caller syncs the directory. The names of the files
+  /// that are no tables, and of the tables, with sizes.
+  struct CheckpointFile {
+    std::string name;
+    uint64_t size_bytes = 0;
+    bool is_table = false;
+  };
+  StatusOr<std::vector<CheckpointFile>> Checkpoint(const std::string& directory);
+  /// Merges all table files, so that what was deleted or replaced takes no more space; `force`:
+  /// also those that hold nothing of the kind. Reads and writes go on. `go_on` is asked a few times
+  /// a second; false: kCancelled.
+  Status CompactAll(bool force, const std::function<bool()>& go_on);
   /// Checks the checksum of every block of every table file.
   Status VerifyChecksums() const;
   Status Close();
