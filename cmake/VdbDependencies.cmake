@@ -20,6 +20,13 @@ if(NOT TARGET vdb_rocksdb)
   endif()
   find_library(VDB_LIB_z NAMES libz.a REQUIRED)
 
+  # Ours, for backups; RocksDB has its own use of it.
+  find_path(VDB_ZSTD_INCLUDE zstd.h REQUIRED)
+  find_library(VDB_LIB_zstd NAMES libzstd.a REQUIRED)
+  add_library(vdb_zstd INTERFACE IMPORTED)
+  target_include_directories(vdb_zstd SYSTEM INTERFACE ${VDB_ZSTD_INCLUDE})
+  target_link_libraries(vdb_zstd INTERFACE ${VDB_LIB_zstd})
+
   find_path(VDB_OPENBLAS_INCLUDE NAMES cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-pthread
             openblas-pthread REQUIRED)
   find_library(VDB_OPENBLAS NAMES libopenblas.a PATH_SUFFIXES openblas-pthread REQUIRED)

@@ -37,7 +37,7 @@ function(vdb_add_library_and_install)
   target_compile_features(vdb INTERFACE cxx_std_20)
   target_include_directories(vdb INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(vdb INTERFACE vdb_rocksdb vdb_blas vdb_roaring vdb_icu vdb_hdf5)
+  target_link_libraries(vdb INTERFACE vdb_rocksdb vdb_blas vdb_roaring vdb_icu vdb_hdf5 vdb_zstd)
   if(VDB_SANITIZE)
     target_link_options(vdb INTERFACE -fsanitize=${VDB_SANITIZE})
   endif()

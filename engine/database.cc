@@ -126,6 +126,12 @@ Status Database::DiffSnapshots(std::string_view from, std::string_view to,
   return NoThrow([&] { return impl_->DiffSnapshots(from, to, entry); });
 }
 
+StatusOr<BackupReport> Database::Backup(const std::string& directory,
+                                        const BackupOptions& options) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->Backup(directory, options); });
+}
+
 }  // namespace vdb
 
 namespace vdb::engine {

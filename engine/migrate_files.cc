@@ -90,7 +90,13 @@ std::string FolderOf(const std::string& path) {
 
 StatusOr<std::unique_ptr<MigrationLock>> MigrationLock::Take(storage::FileSystem& fs,
                                                              const std::string& database) {
-  const std::string path = BuildPath(database) + ".lock";
+  return TakeFile(fs, BuildPath(database) + ".lock",
+                  "another process is migrating to '" + database + "'; wait for its end");
+}
+
+StatusOr<std::unique_ptr<MigrationLock>> MigrationLock::TakeFile(storage::FileSystem& fs,
+                                                                 const std::string& path,
+                                                                 const std::string& busy) {
   while (true) {
     auto file = fs.Open(path, storage::OpenMode::kReadWrite);
     if (file.status().code() == StatusCode::kNotFound) {
@@ -98,9 +104,7 @@ StatusOr<std::unique_ptr<MigrationLock>> MigrationLock::Take(storage::FileSystem
     }
     VDB_RETURN_IF_ERROR(file.status());
     auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
-    if (lock.status().code() == StatusCode::kBusy) {
-      return Status::Busy("another process is migrating to '" + database + "'; wait for its end");
-    }
+    if (lock.status().code() == StatusCode::kBusy) return Status::Busy(busy);
     VDB_RETURN_IF_ERROR(lock.status());
     // Whoever held it may have removed the file meanwhile: then this lock is of no use.
     VDB_ASSIGN_OR_RETURN(const bool linked, (*file)->IsLinked());

@@ -27,6 +27,10 @@ class MigrationLock {
   /// kBusy if another process is at it.
   static StatusOr<std::unique_ptr<MigrationLock>> Take(storage::FileSystem& fs,
                                                        const std::string& database);
+  /// The same for whatever else is built beside its place, with a lock file of its own.
+  static StatusOr<std::unique_ptr<MigrationLock>> TakeFile(storage::FileSystem& fs,
+                                                           const std::string& path,
+                                                           const std::string& busy);
   ~MigrationLock();  // removes the file
   MigrationLock(const MigrationLock&) = delete;
   MigrationLock& operator=(const MigrationLock&) = delete;
