@@ -9,8 +9,8 @@
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
 // content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc,
-// field_index.cc (adding and dropping field indexes), delete_where.cc. Collection::Query is in
-// query_*.cc, on top of it.
+// compact.cc, field_index.cc (adding and dropping field indexes), delete_where.cc. Collection::Query
+// is in query_*.cc, on top of it.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,7 @@
 
 namespace vdb::engine {
 
-class IndexBuilder;
+struct SegmentRewrite;
 
 class DatabaseImpl final : public storage::RocksWatcher,
                            public std::enable_shared_from_this<DatabaseImpl> {
@@ -246,10 +246,22 @@ class DatabaseImpl final : public storage::RocksWatcher,
   // index_publish.cc
   struct BuildPlan;
   Status BeginBuild(uint32_t collection_id, const IndexOptions& options, BuildPlan* plan);
-  Status ReserveIds(BuildPlan* plan);
-  Status PublishBuild(const BuildPlan& plan, const IndexBuilder& builder);
-  StatusOr<Masks> DiedSince(const IndexBuilder& builder, const ColumnView& now,
+  Status BeginRewrite(bool with_epoch, BuildPlan* plan);
+  Status ReserveIds(bool with_epoch, BuildPlan* plan);
+  Status EndRewrite(const BuildPlan& plan, const Status& ran, const SegmentRewrite& rewrite);
+  Status PublishRewrite(const BuildPlan& plan, const SegmentRewrite& rewrite);
+  StatusOr<Masks> DiedSince(const SegmentRewrite& rewrite, const ColumnView& now,
                             const ColumnView& outputs) const;
+
+  // compact.cc
+  struct CompactionTarget;
+  StatusOr<std::vector<CompactionTarget>> CompactionTargets(
+      const CompactionOptions& options) const;
+  Status CheckSpaceToCompact(const std::vector<CompactionTarget>& targets) const;
+  Status CompactColumn(const CompactionTarget& target, const CompactionOptions& options,
+                       CompactionReport* report);
+  Status CompactDocuments(const CompactionOptions& options, CompactionReport* report);
+  Status CompactDueColumns();
 
   const std::string path_;
   const EngineOptions options_;

@@ -28,10 +28,6 @@ uint32_t ThreadsFor(uint32_t asked) {
   return std::clamp(threads, 1u, kThreadsMax);
 }
 
-uint64_t LiveRows(const SegmentView& segment) {
-  return segment.mark.rows - (segment.mask ? segment.mask->dead_count() : 0);
-}
-
 }  // namespace
 
 double MillisecondsSince(std::chrono::steady_clock::time_point start) {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/view.h"
+#include "engine/segment_rewrite.h"
 #include "vdb/collection.h"
 
 namespace vdb::engine {
@@ -33,26 +33,16 @@ double MillisecondsSince(std::chrono::steady_clock::time_point start);
 
 class IndexBuilder {
  public:
-  struct Output {
-    format::SegmentEntry entry;
-    SegmentView segment;
-  };
-
   explicit IndexBuilder(BuildInput input);
 
   /// Train, assign, write, calibrate: whichever is needed. kCorruption names a damaged row.
   Status Run();
 
-  /// The segments whose live rows are in the outputs now.
-  const std::vector<const SegmentView*>& sources() const { return sources_; }
-  const std::vector<Output>& outputs() const { return outputs_; }
-  /// Null: the column has no live row, and so no index.
-  const std::shared_ptr<const EpochFile>& epoch() const { return epoch_; }
+  /// Without an epoch: the column has no live row, and so no index.
+  SegmentRewrite rewrite() const { return {"index build", sources_, outputs_, epoch_}; }
   const IndexReport& report() const { return report_; }
 
  private:
-  struct Piece;  // an output being written
-
   Status Decide();
   bool MustTrain(const ColumnView& column, uint64_t live_rows);
   Status ListRows();
@@ -62,8 +52,8 @@ class IndexBuilder {
   void SortByList();
   Status Write();
   Status WritePiece(uint64_t from, uint64_t past, uint64_t key_bytes);
-  Status AppendBatch(Piece* piece, uint64_t from, uint64_t past);
-  Status FinishPiece(Piece* piece);
+  Status AppendBatch(SegmentWriter* writer, uint64_t from, uint64_t past);
+  Status FinishPiece(SegmentWriter* writer);
   Status WriteEpoch();
   Status Calibrate();
   StatusOr<std::vector<float>> SampleRows(std::vector<uint64_t>* docnos) const;
@@ -92,7 +82,7 @@ class IndexBuilder {
   std::vector<uint32_t> lists_;      // of each of them; list_count: loose
   std::vector<uint64_t> list_start_; // [list_count + 2], once sorted
   uint64_t next_segment_id_ = 0;
-  std::vector<Output> outputs_;
+  std::vector<RewrittenSegment> outputs_;
   bool wrote_epoch_ = false;
   IndexReport report_;
 };

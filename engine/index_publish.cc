@@ -1,11 +1,12 @@
-// BuildIndex and DropIndex: the steps of an index build that run under the commit mutex. Between
-// the first (BeginBuild) and the last (PublishBuild) writers go on; what they did to the rows that
-// were rewritten meanwhile can only be deleting them, and is carried over.
+// BuildIndex and DropIndex, and what index builds and compactions share: the steps of a rewrite that
+// run under the commit mutex. Between the first (BeginRewrite) and the last (EndRewrite) writers go
+// on; what they did to the rows that were rewritten meanwhile can only be deleting them, and is
+// carried over.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-#include "engine/database_impl.h"
+#include "engine/build_plan.h"
 #include "engine/index_build.h"
 #include "engine/no_throw.h"
 #include "format/status_macros.h"
@@ -83,22 +84,21 @@ Status DiedIn(const SegmentView& then, const SegmentView& now, std::vector<uint6
 
 }  // namespace
 
-struct DatabaseImpl::BuildPlan {
-  format::ColumnEntry column;
-  std::shared_ptr<const View> view;  // when the build began
-  ReservedIds ids;
-};
-
-// The column's rows so far come into sealed segments, and what was deleted so far leaves no trace
-// that a crash could bring back: only then may the build leave those rows out.
 Status DatabaseImpl::BeginBuild(uint32_t collection_id, const IndexOptions& options,
                                 BuildPlan* plan) {
   const std::lock_guard lock(commit_mutex_);
-  VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
+  VDB_ASSIGN_OR_RETURN(const Manifest next, EditableManifest());
   VDB_ASSIGN_OR_RETURN(plan->column, ColumnOf(next, collection_id, options.column));
   VDB_RETURN_IF_ERROR(CheckOptions(plan->column, options));
+  return BeginRewrite(/*with_epoch=*/true, plan);
+}
+
+// Under the commit mutex. The column's rows so far come into sealed segments, and what was deleted
+// so far leaves no trace that a crash could bring back: only then may a job leave those rows out.
+Status DatabaseImpl::BeginRewrite(bool with_epoch, BuildPlan* plan) {
   if (building_.column_id != 0) {
-    return Status::FailedPrecondition("'" + path_ + "': another index build runs");
+    return Status::FailedPrecondition("'" + path_ +
+                                      "': another index build or compaction runs");
   }
   if (!tombstones_.empty()) VDB_RETURN_IF_ERROR(FoldTombstones());
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
@@ -109,10 +109,10 @@ Status DatabaseImpl::BeginBuild(uint32_t collection_id, const IndexOptions& opti
     Fail(synced);
     return synced;
   }
-  return ReserveIds(plan);
+  return ReserveIds(with_epoch, plan);
 }
 
-Status DatabaseImpl::ReserveIds(BuildPlan* plan) {
+Status DatabaseImpl::ReserveIds(bool with_epoch, BuildPlan* plan) {
   const uint32_t column_id = plan->column.id;
   Manifest next = *manifest_;
   auto view = std::make_shared<View>(*view_);
@@ -126,8 +126,10 @@ Status DatabaseImpl::ReserveIds(BuildPlan* plan) {
     }
   }
   const storage::SegmentCapacity capacity = UsualCapacity(plan->column.dimension);
-  plan->ids = {next.next_segment_id, 0, next.next_epoch_id++, column_id};
-  next.next_segment_id += rows / capacity.rows + 2 * (key_bytes / capacity.key_bytes) + 2;
+  plan->ids = {next.next_segment_id, 0, 0, column_id};
+  if (with_epoch) plan->ids.epoch = next.next_epoch_id++;
+  // A compaction begins new segments twice: for rows with codes, and for those without.
+  next.next_segment_id += rows / capacity.rows + 2 * (key_bytes / capacity.key_bytes) + 4;
   plan->ids.past_segment = next.next_segment_id;
   VDB_RETURN_IF_ERROR(fs().SyncDir(SegmentsDir()));
   VDB_RETURN_IF_ERROR(Publish(std::move(next)));
@@ -148,29 +150,32 @@ StatusOr<IndexReport> DatabaseImpl::BuildIndex(uint32_t collection_id,
                                                const IndexOptions& options) {
   BuildPlan plan;
   const Status begun = NoThrow([&] { return BeginBuild(collection_id, options, &plan); });
-  if (!begun.ok()) {
-    const std::lock_guard lock(commit_mutex_);
-    if (plan.ids.epoch != 0 && building_.epoch == plan.ids.epoch) building_ = {};
-    return begun;
-  }
+  if (!begun.ok()) return EndRewrite(plan, begun, {});
   IndexBuilder builder({&fs(), SegmentsDir(), EpochsDir(), plan.column, plan.view, plan.ids.epoch,
                         plan.ids.first_segment, plan.ids.past_segment,
                         UsualCapacity(plan.column.dimension), &options});
-  Status status = NoThrow([&] { return builder.Run(); });
-  const std::lock_guard lock(commit_mutex_);
-  if (status.ok()) status = NoThrow([&] { return PublishBuild(plan, builder); });
-  building_ = {};
-  // After a failure whose outcome is unknown the new files may be the live ones.
-  if (Refused().ok()) CollectGarbage();
-  VDB_RETURN_IF_ERROR(status);
+  const Status built = NoThrow([&] { return builder.Run(); });
+  VDB_RETURN_IF_ERROR(EndRewrite(plan, built, builder.rewrite()));
   return builder.report();
 }
 
-StatusOr<DatabaseImpl::Masks> DatabaseImpl::DiedSince(const IndexBuilder& builder,
+// Publishes the rewrite if `ran` says that there is one, and gives back what was reserved.
+Status DatabaseImpl::EndRewrite(const BuildPlan& plan, const Status& ran,
+                                const SegmentRewrite& rewrite) {
+  const std::lock_guard lock(commit_mutex_);
+  if (plan.ids.column_id == 0 || building_.first_segment != plan.ids.first_segment) return ran;
+  const Status status = ran.ok() ? NoThrow([&] { return PublishRewrite(plan, rewrite); }) : ran;
+  building_ = {};
+  // After a failure whose outcome is unknown the new files may be the live ones.
+  if (Refused().ok()) CollectGarbage();
+  return status;
+}
+
+StatusOr<DatabaseImpl::Masks> DatabaseImpl::DiedSince(const SegmentRewrite& rewrite,
                                                       const ColumnView& now,
                                                       const ColumnView& outputs) const {
   std::vector<uint64_t> docnos;
-  for (const SegmentView* then : builder.sources()) {
+  for (const SegmentView* then : rewrite.sources) {
     for (const SegmentView& segment : now.segments) {
       if (segment.segment->id() != then->segment->id()) continue;
       VDB_RETURN_IF_ERROR(DiedIn(*then, segment, &docnos));
@@ -180,7 +185,7 @@ StatusOr<DatabaseImpl::Masks> DatabaseImpl::DiedSince(const IndexBuilder& builde
   for (const uint64_t docno : docnos) {
     VDB_ASSIGN_OR_RETURN(const RowAddress at, FindRow(&outputs, docno));
     if (at.segment == nullptr) {
-      return Status::Corruption("index build: the row of docno " + std::to_string(docno) +
+      return Status::Corruption(rewrite.job + ": the row of docno " + std::to_string(docno) +
                                 ", deleted meanwhile, was not rewritten");
     }
     dead[at.segment->segment->id()].push_back(at.row);
@@ -194,28 +199,28 @@ StatusOr<DatabaseImpl::Masks> DatabaseImpl::DiedSince(const IndexBuilder& builde
 
 // Under the commit mutex. One publish swaps the old segments for the new ones; until its rename the
 // old generation stands.
-Status DatabaseImpl::PublishBuild(const BuildPlan& plan, const IndexBuilder& builder) {
+Status DatabaseImpl::PublishRewrite(const BuildPlan& plan, const SegmentRewrite& rewrite) {
   VDB_ASSIGN_OR_RETURN(Manifest next, EditableManifest());
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
   const uint32_t column_id = plan.column.id;
   if (next.FindColumn(column_id) == nullptr) {
-    return Status::NotFound("column '" + plan.column.name + "' was dropped during the index build");
+    return Status::NotFound("column '" + plan.column.name + "' was dropped during the " + rewrite.job);
   }
   const auto old = view_->columns.find(column_id);
   auto column = std::make_shared<ColumnView>();
   if (old != view_->columns.end()) *column = *old->second;
   ColumnView outputs;
-  for (const auto& output : builder.outputs()) outputs.segments.push_back(output.segment);
-  VDB_ASSIGN_OR_RETURN(const Masks masks, DiedSince(builder, *column, outputs));
+  for (const auto& output : rewrite.outputs) outputs.segments.push_back(output.segment);
+  VDB_ASSIGN_OR_RETURN(const Masks masks, DiedSince(rewrite, *column, outputs));
 
-  const auto replaced = [&builder](uint64_t id) {
-    return std::any_of(builder.sources().begin(), builder.sources().end(),
+  const auto replaced = [&rewrite](uint64_t id) {
+    return std::any_of(rewrite.sources.begin(), rewrite.sources.end(),
                        [id](const SegmentView* source) { return source->segment->id() == id; });
   };
   std::erase_if(next.segments, [&](const auto& entry) { return replaced(entry.id); });
   std::erase_if(column->segments,
                 [&](const SegmentView& segment) { return replaced(segment.segment->id()); });
-  for (const auto& output : builder.outputs()) {
+  for (const auto& output : rewrite.outputs) {
     next.segments.push_back(output.entry);
     column->segments.push_back(output.segment);
     const auto mask = masks.find(output.entry.id);
@@ -232,14 +237,14 @@ Status DatabaseImpl::PublishBuild(const BuildPlan& plan, const IndexBuilder& bui
   });
   std::erase_if(next.epochs,
                 [column_id](const auto& epoch) { return epoch.column_id == column_id; });
-  column->epoch = builder.epoch();
+  column->epoch = rewrite.epoch;
   if (column->epoch != nullptr) next.epochs.push_back(column->epoch->entry());
   std::sort(next.epochs.begin(), next.epochs.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });
   next.generation = manifest_->generation + 1;
-  // What a build computed must never make a manifest that no open accepts.
+  // What a job computed must never make a manifest that no open accepts.
   VDB_RETURN_IF_ERROR(
-      format::DecodeManifest(format::EncodeManifest(next), "index build").status());
+      format::DecodeManifest(format::EncodeManifest(next), rewrite.job).status());
   auto view = std::make_shared<View>(*view_);  // now: nothing may fail between publish and swap
   view->columns[column_id] = std::move(column);
   VDB_RETURN_IF_ERROR(Publish(std::move(next)));  // it syncs the name of epochs/ with its own

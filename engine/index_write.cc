@@ -21,15 +21,6 @@ constexpr size_t kSampleQueries = 400;
 
 }  // namespace
 
-// A segment and its index while they are written, rows [from, past) of the new order.
-struct IndexBuilder::Piece {
-  uint64_t from = 0, past = 0;
-  std::shared_ptr<storage::Segment> segment;
-  std::unique_ptr<storage::File> index_file;
-  std::unique_ptr<index::InvertedListsWriter> index;
-  format::WatermarkRecord mark;
-};
-
 Status IndexBuilder::WriteEpoch() {
   const auto start = std::chrono::steady_clock::now();
   const std::string bytes = codebook_->Encode();
@@ -77,42 +68,31 @@ Status IndexBuilder::WritePiece(uint64_t from, uint64_t past, uint64_t key_bytes
   if (next_segment_id_ == input_.past_segment_id) {
     return Status::ResourceExhausted("index build: more segments than ids were reserved");
   }
-  Piece piece;
-  piece.from = from;
-  piece.past = past;
-  const uint64_t id = next_segment_id_++;
-  const format::SegmentIdentity identity = {id, input_.column.id, dimension_,
+  const format::SegmentIdentity identity = {next_segment_id_++, input_.column.id, dimension_,
                                             input_.view->manifest->uuid};
-  VDB_ASSIGN_OR_RETURN(piece.segment,
-                       storage::Segment::Create(*input_.fs, input_.segments_dir, identity,
-                                                {past - from, key_bytes}));
-  const std::string path = JoinPath(
-      input_.segments_dir, format::SegmentFileName(id, format::SegmentFile::kIndex));
-  VDB_ASSIGN_OR_RETURN(piece.index_file, input_.fs->Open(path, OpenMode::kCreate));
+  VDB_ASSIGN_OR_RETURN(const auto writer,
+                       SegmentWriter::Create({input_.fs, input_.segments_dir}, identity,
+                                             {past - from, key_bytes}));
   std::vector<uint32_t> row_begin(size_t{codebook_->list_count()} + 1);
   for (size_t list = 0; list < row_begin.size(); ++list) {
     row_begin[list] = static_cast<uint32_t>(std::clamp(list_start_[list], from, past) - from);
   }
-  piece.index = std::make_unique<index::InvertedListsWriter>(
-      *codebook_, id, past - from, std::move(row_begin),
-      [file = piece.index_file.get()](uint64_t offset, std::span<const std::byte> bytes) {
-        return file->WriteAt(offset, bytes);
-      });
+  VDB_RETURN_IF_ERROR(writer->StartIndex(*codebook_, std::move(row_begin)));
   const uint64_t row_bytes = uint64_t{codebook_->padded()} * sizeof(float);
   const uint64_t batch = std::clamp<uint64_t>(kBatchBytes / row_bytes / 64 * 64, 64, 8192);
   for (uint64_t at = from; at < past; at += batch) {
-    VDB_RETURN_IF_ERROR(AppendBatch(&piece, at, std::min(past, at + batch)));
+    VDB_RETURN_IF_ERROR(AppendBatch(writer.get(), at, std::min(past, at + batch)));
     VDB_RETURN_IF_ERROR(Tick("write", std::min(past, at + batch), rows_.size()));
   }
   report_.memory_bytes_peak = std::max(
       report_.memory_bytes_peak, rows_.size() * 12 + batch * (row_bytes + 64) +
                                      2 * uint64_t{format::kIndexChunkBytes});
-  return FinishPiece(&piece);
+  return FinishPiece(writer.get());
 }
 
 // Appends rows [from, past) of the new order, and codes those that have a list: the loose ones come
 // last in the order.
-Status IndexBuilder::AppendBatch(Piece* piece, uint64_t from, uint64_t past) {
+Status IndexBuilder::AppendBatch(SegmentWriter* writer, uint64_t from, uint64_t past) {
   constexpr uint64_t kBlock = 64;
   const uint32_t padded = codebook_->padded();
   const uint64_t coded_past = std::clamp(list_start_[codebook_->list_count()], from, past);
@@ -134,7 +114,7 @@ Status IndexBuilder::AppendBatch(Piece* piece, uint64_t from, uint64_t past) {
     return Status::Ok();
   }));
   VDB_RETURN_IF_ERROR(
-      piece->index->Add(coded.data(), lengths.data(), coded_past - from, threads_));
+      writer->index().Add(coded.data(), lengths.data(), coded_past - from, threads_));
 
   std::vector<storage::NewRow> rows(past - from);
   for (uint64_t i = 0; i < rows.size(); ++i) {
@@ -143,55 +123,25 @@ Status IndexBuilder::AppendBatch(Piece* piece, uint64_t from, uint64_t past) {
     const format::RowRecord& record = source.segment->records()[row];
     rows[i] = {record.docno, record.norm, source.segment->rows() + row * dimension_,
                source.segment->KeyOf(row, source.mark.key_bytes)};
-    format::WatermarkRecord& mark = piece->mark;
-    const bool ascending = mark.rows == 0 || record.docno > mark.docno_max;
-    if (mark.sorted_rows == mark.rows && ascending) ++mark.sorted_rows;
-    mark.docno_min = mark.rows == 0 ? record.docno : std::min(mark.docno_min, record.docno);
-    mark.docno_max = std::max(mark.docno_max, record.docno);
-    mark.key_bytes += record.key_bytes;
-    ++mark.rows;
   }
-  return piece->segment->Append(rows);
+  return writer->Append(rows);
 }
 
-Status IndexBuilder::FinishPiece(Piece* piece) {
-  format::SegmentEntry entry;
-  entry.id = piece->segment->id();
-  entry.column_id = input_.column.id;
-  entry.epoch_id = epoch_entry_.id;
-  VDB_RETURN_IF_ERROR(piece->index->Finish(&entry.index_checksum));
-  entry.index_bytes = piece->index->file_bytes();
+Status IndexBuilder::FinishPiece(SegmentWriter* writer) {
   // Synced before the seal, which syncs the little that it changes: so the disk's time shows.
   const auto start = std::chrono::steady_clock::now();
-  VDB_RETURN_IF_ERROR(piece->index_file->Sync());
-  for (int part = 0; part < storage::Segment::kSyncParts; ++part) {
-    VDB_RETURN_IF_ERROR(piece->segment->SyncPart(part));
-  }
+  VDB_RETURN_IF_ERROR(writer->Sync());
   report_.sync_ms += MillisecondsSince(start);
-  VDB_RETURN_IF_ERROR(piece->segment->Seal(piece->mark, &entry));
-
-  SegmentView view;
-  view.mark = piece->mark;
-  view.sealed = true;
-  VDB_ASSIGN_OR_RETURN(view.segment,
-                       storage::Segment::Open(*input_.fs, input_.segments_dir,
-                                              piece->segment->identity(),
-                                              {.rows = entry.rows,
-                                               .key_bytes = entry.key_bytes,
-                                               .sorted_rows = entry.sorted_rows,
-                                               .sealed = true}));
-  view.index = std::make_shared<const IndexFile>(*input_.fs, input_.segments_dir, entry,
-                                                 dimension_, epoch_entry_.list_count);
-  VDB_RETURN_IF_ERROR(view.index->mapped());
-  report_.index_bytes += entry.index_bytes;
-  outputs_.push_back({entry, std::move(view)});
+  VDB_ASSIGN_OR_RETURN(RewrittenSegment output, writer->Finish());
+  report_.index_bytes += output.entry.index_bytes;
+  outputs_.push_back(std::move(output));
   return Status::Ok();
 }
 
 // Live rows of the whole column that can stand in for queries, the same ones for the same rows.
 StatusOr<std::vector<float>> IndexBuilder::SampleRows(std::vector<uint64_t>* docnos) const {
   std::vector<const SegmentView*> segments = kept_;
-  for (const Output& output : outputs_) segments.push_back(&output.segment);
+  for (const RewrittenSegment& output : outputs_) segments.push_back(&output.segment);
   uint64_t total = 0;
   for (const SegmentView* segment : segments) total += segment->mark.rows;
   std::vector<float> queries, values(dimension_);
@@ -233,7 +183,7 @@ Status IndexBuilder::Calibrate() {
     return Status::Ok();
   };
   for (const SegmentView* segment : kept_) VDB_RETURN_IF_ERROR(add(*segment));
-  for (const Output& output : outputs_) VDB_RETURN_IF_ERROR(add(output.segment));
+  for (const RewrittenSegment& output : outputs_) VDB_RETURN_IF_ERROR(add(output.segment));
   // As every search from now on: from the file, not from what training left in memory.
   const EpochFile written(*input_.fs, input_.epochs_dir, epoch_entry_, input_.column);
   VDB_ASSIGN_OR_RETURN(calibrate.search.codebook, written.Get());

@@ -144,6 +144,26 @@ void EncodeCoarse(Metric metric, uint32_t padded, const float* y, const float* c
   std::memcpy(factors + size_t{2} * (format::kBlockRows + slot), &factor, 2);
 }
 
+void TakeCoarse(uint32_t padded, const uint8_t* block, uint32_t slot, uint8_t* out) {
+  for (uint32_t i = 0; i < padded / 8; ++i) out[i] = block[size_t{64} * i + slot];
+  const uint8_t* factors = block + size_t{8} * padded;
+  std::memcpy(out + padded / 8, factors + size_t{2} * slot, 2);
+  std::memcpy(out + padded / 8 + 2, factors + size_t{2} * (format::kBlockRows + slot), 2);
+}
+
+void PlaceCoarse(uint32_t padded, const uint8_t* code, uint8_t* block, uint32_t slot) {
+  for (uint32_t i = 0; i < padded / 8; ++i) block[size_t{64} * i + slot] = code[i];
+  uint8_t* factors = block + size_t{8} * padded;
+  std::memcpy(factors + size_t{2} * slot, code + padded / 8, 2);
+  std::memcpy(factors + size_t{2} * (format::kBlockRows + slot), code + padded / 8 + 2, 2);
+}
+
+float FineBase(const uint8_t* fine) {
+  float base;
+  std::memcpy(&base, fine, sizeof(base));
+  return base;
+}
+
 EncodedRow EncodeFine(Metric metric, uint32_t padded, const float* y, const float* centroid,
                       const float* mean, double rounding, uint8_t* out) {
   const Floats residual = Subtract(padded, y, centroid);

@@ -50,6 +50,14 @@ void EncodeCoarse(Metric metric, uint32_t padded, const float* y, const float* c
 EncodedRow EncodeFine(Metric metric, uint32_t padded, const float* y, const float* centroid,
                       const float* mean, double rounding, uint8_t* out);
 
+/// The coarse code of one row by itself: its signs, 8 dimensions a byte, then base and factor as in
+/// the block. What Take takes, Place puts, bit for bit.
+inline constexpr size_t CoarseRowBytes(uint32_t padded) { return padded / 8 + 4; }
+void TakeCoarse(uint32_t padded, const uint8_t* block, uint32_t slot, uint8_t* out);
+void PlaceCoarse(uint32_t padded, const uint8_t* code, uint8_t* block, uint32_t slot);
+/// The base of a row's fine code.
+float FineBase(const uint8_t* fine);
+
 /// Rows with coordinates beyond this, or not finite, cannot be coded: they are loose.
 inline constexpr float kCodedMax = 1e15f;
 

@@ -99,13 +99,16 @@ Status InvertedListsWriter::CheckArguments() const {
   return Status::Ok();
 }
 
+Status InvertedListsWriter::CheckRoom(size_t count) const {
+  VDB_RETURN_IF_ERROR(CheckArguments());
+  if (count <= row_begin_.back() - next_row_) return Status::Ok();
+  return Status::InvalidArgument("index of segment " + std::to_string(header_.segment_id) +
+                                 ": more rows than its lists have");
+}
+
 Status InvertedListsWriter::Add(const float* y, const double* lengths, size_t count,
                                 uint32_t thread_count) {
-  VDB_RETURN_IF_ERROR(CheckArguments());
-  if (count > row_begin_.back() - next_row_) {
-    return Status::InvalidArgument("index of segment " + std::to_string(header_.segment_id) +
-                                   ": more rows than its lists have");
-  }
+  VDB_RETURN_IF_ERROR(CheckRoom(count));
   while (count > 0) {
     const size_t some = std::min(count, kRowsAtOnce);
     VDB_RETURN_IF_ERROR(AddSome(y, lengths, some, thread_count));
@@ -116,25 +119,38 @@ Status InvertedListsWriter::Add(const float* y, const double* lengths, size_t co
   return Status::Ok();
 }
 
+// Pending coarse bytes end with the block of the last row, which may get more rows.
+size_t InvertedListsWriter::Extend(size_t count) {
+  const size_t block_bytes = format::BlockBytes(header_.padded_dimension);
+  const uint64_t blocks = (next_row_ + count + kBlockRows - 1) / kBlockRows;
+  coarse_.pending.resize(blocks * block_bytes - (coarse_.offset - header_.data_offset));
+  const size_t fine_begin = fine_.pending.size();
+  fine_.pending.resize(fine_begin + count * format::FineRowBytes(header_.padded_dimension));
+  return fine_begin;
+}
+
+// Written bytes end anywhere, but only in whole blocks, which get no more rows.
+Status InvertedListsWriter::Advance(size_t count) {
+  next_row_ += count;
+  const uint64_t written = coarse_.offset - header_.data_offset;
+  const size_t block_bytes = format::BlockBytes(header_.padded_dimension);
+  VDB_RETURN_IF_ERROR(Flush(&coarse_, next_row_ / kBlockRows * block_bytes - written, false));
+  return Flush(&fine_, fine_.pending.size(), false);
+}
+
 Status InvertedListsWriter::AddSome(const float* y, const double* lengths, size_t count,
                                     uint32_t thread_count) {
   const uint32_t padded = header_.padded_dimension;
   const size_t block_bytes = format::BlockBytes(padded), fine_bytes = format::FineRowBytes(padded);
   const Metric metric = codebook_.metric();
   const auto lists = ListsOf(row_begin_, next_row_, count, &next_list_);
-
-  // Pending coarse bytes end with the block of the last row, which may get more rows.
-  const uint64_t blocks = (next_row_ + count + kBlockRows - 1) / kBlockRows;
   const uint64_t written = coarse_.offset - header_.data_offset;
-  coarse_.pending.resize(blocks * block_bytes - written);
-  const size_t fine_begin = fine_.pending.size();
-  fine_.pending.resize(fine_begin + count * fine_bytes);
+  const size_t fine_begin = Extend(count);
   std::vector<EncodedRow> rows(count);
   ForBlocks(thread_count, (count + kBlockRows - 1) / kBlockRows, [&](size_t part) {
     for (size_t i = part * kBlockRows; i < std::min((part + 1) * kBlockRows, count); ++i) {
       const uint64_t row = next_row_ + i;
       const float* centroid = codebook_.centroid(lists[i]);
-      // Written bytes end anywhere, but only in whole blocks, which get no more rows.
       EncodeCoarse(metric, padded, y + i * padded, centroid, codebook_.mean(),
                    Bytes(&coarse_.pending) + row / kBlockRows * block_bytes - written,
                    static_cast<uint32_t>(row % kBlockRows));
@@ -148,9 +164,30 @@ Status InvertedListsWriter::AddSome(const float* y, const double* lengths, size_
     header_.base_max = std::max(header_.base_max, std::abs(double{rows[i].base}));
     header_.residual_sum += rows[i].residual;
   }
-  next_row_ += count;
-  VDB_RETURN_IF_ERROR(Flush(&coarse_, next_row_ / kBlockRows * block_bytes - written, false));
-  return Flush(&fine_, fine_.pending.size(), false);
+  return Advance(count);
+}
+
+Status InvertedListsWriter::AddCoded(const uint8_t* coarse, const uint8_t* fine, size_t count) {
+  VDB_RETURN_IF_ERROR(CheckRoom(count));
+  if (count == 0) return Status::Ok();
+  const uint32_t padded = header_.padded_dimension;
+  const size_t block_bytes = format::BlockBytes(padded), fine_bytes = format::FineRowBytes(padded);
+  const uint64_t written = coarse_.offset - header_.data_offset;
+  const size_t fine_begin = Extend(count);
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t row = next_row_ + i;
+    PlaceCoarse(padded, coarse + i * CoarseRowBytes(padded),
+                Bytes(&coarse_.pending) + row / kBlockRows * block_bytes - written,
+                static_cast<uint32_t>(row % kBlockRows));
+    header_.base_max =
+        std::max(header_.base_max, std::abs(double{FineBase(fine + i * fine_bytes)}));
+  }
+  std::copy_n(fine, count * fine_bytes, Bytes(&fine_.pending) + fine_begin);
+  return Advance(count);
+}
+
+void InvertedListsWriter::CoverList(uint32_t list, float radius) {
+  radius_[list] = std::max(radius_[list], radius);
 }
 
 Status InvertedListsWriter::Flush(Plane* plane, size_t ready, bool last) {

@@ -102,6 +102,14 @@ class InvertedListsWriter {
   /// no call.
   Status Add(const float* y, const double* lengths, size_t count, uint32_t thread_count);
 
+  /// The next rows in order with the codes that they have elsewhere under the same epoch: coarse
+  /// [count x CoarseRowBytes], fine [count x FineRowBytes]. Nothing is encoded, so every bit stays.
+  Status AddCoded(const uint8_t* coarse, const uint8_t* fine, size_t count);
+  /// What the files of coded rows say of them and the codes do not: a bound that covers list `list`,
+  /// and the sum of all residuals.
+  void CoverList(uint32_t list, float radius);
+  void AddResiduals(double sum) { header_.residual_sum += sum; }
+
   /// Pads, writes the directory; `checksum` for the manifest.
   Status Finish(uint64_t* checksum);
   uint64_t file_bytes() const { return header_.file_bytes; }
@@ -113,6 +121,11 @@ class InvertedListsWriter {
     std::vector<std::byte> pending;
   };
   Status CheckArguments() const;
+  Status CheckRoom(size_t count) const;
+  /// Makes room for the next rows in both planes; the offset of the first fine code.
+  size_t Extend(size_t count);
+  /// Writes what is complete once the next `count` rows have their codes.
+  Status Advance(size_t count);
   Status AddSome(const float* y, const double* lengths, size_t count, uint32_t thread_count);
   /// Writes the chunks that the first `ready` pending bytes fill; with `last` all of the bytes.
   Status Flush(Plane* plane, size_t ready, bool last);

@@ -188,8 +188,7 @@ std::optional<uint64_t> Segment::FindSorted(uint64_t docno, uint64_t rows) const
 }
 
 StatusOr<std::optional<uint64_t>> Segment::FindByOrder(uint64_t docno, uint64_t rows) const {
-  const auto* order =
-      reinterpret_cast<const uint32_t*>(order_->data() + format::kFrameBytes);
+  const uint32_t* order = this->order();
   const RowRecord* all = records();
   uint64_t low = 0, high = rows;
   while (low < high) {

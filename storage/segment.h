@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "format/document_record.h"
+#include "format/frame.h"
 #include "format/manifest.h"
 #include "format/segment_layout.h"
 #include "storage/file_system.h"
@@ -76,6 +77,13 @@ class Segment {
 
   /// Compares the row's checksum; kCorruption names file and row.
   Status CheckRow(uint64_t row, uint64_t key_bytes) const;
+
+  /// Row numbers by ascending docno, of a sealed segment whose rows are not in that order; else
+  /// null. As in the file: check each before it is used.
+  const uint32_t* order() const {
+    return has_order_ ? reinterpret_cast<const uint32_t*>(order_->data() + format::kFrameBytes)
+                      : nullptr;
+  }
 
   /// Gives the memory of what was read so far back to the system (Mapping::Release).
   void Release() const;

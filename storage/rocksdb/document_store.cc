@@ -70,7 +70,9 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.max_open_files = -1;            // a reader's files must stay open (design, section 4)
   options.max_file_opening_threads = 1;   // the default starts 15 threads for one table
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.wal_recovery_mode = from.skip_damaged_logs
+                                  ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+                                  : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.manual_wal_flush = true;        // the engine says when; the barrier guards the rest
   options.write_buffer_size = from.write_buffer_bytes;
   options.max_write_buffer_number = 4;

@@ -71,6 +71,7 @@ struct DocumentStoreOptions {
   bool create = false;
   size_t write_buffer_bytes = 4u << 20;  // also bounds the WAL that every reader replays
   Logger logger;
+  bool skip_damaged_logs = false;  // for repairs: what follows a damaged record is replayed, too
 };
 
 class DocumentStore {

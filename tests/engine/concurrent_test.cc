@@ -58,6 +58,9 @@ class SlowSyncFileSystem final : public storage::FileSystem {
   StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
   StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
   StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
+  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
+    return base_->FreeBytes(path);
+  }
   Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
 
  private:

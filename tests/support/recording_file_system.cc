@@ -246,6 +246,10 @@ StatusOr<storage::FileInfo> RecordingFileSystem::Stat(const std::string& path) {
   return base_->Stat(path);
 }
 
+StatusOr<uint64_t> RecordingFileSystem::FreeBytes(const std::string& path) {
+  return base_->FreeBytes(path);
+}
+
 Log DurableImage(const std::string& root) {
   namespace fs = std::filesystem;
   Log log;

@@ -92,6 +92,7 @@ class RecordingFileSystem final : public storage::FileSystem {
   StatusOr<bool> Exists(const std::string& path) override;
   StatusOr<bool> IsDir(const std::string& path) override;
   StatusOr<storage::FileInfo> Stat(const std::string& path) override;
+  StatusOr<uint64_t> FreeBytes(const std::string& path) override;
   Status SyncDir(const std::string& path) override;
 
  private:
