@@ -30,11 +30,6 @@ uint32_t ThreadsFor(uint32_t asked) {
 
 }  // namespace
 
-double MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
 IndexBuilder::IndexBuilder(BuildInput input)
     : input_(std::move(input)), dimension_(input_.column.dimension),
       threads_(ThreadsFor(input_.options->thread_count)),

@@ -29,8 +29,6 @@ struct BuildInput {
   const IndexOptions* options = nullptr;
 };
 
-double MillisecondsSince(std::chrono::steady_clock::time_point start);
-
 class IndexBuilder {
  public:
   explicit IndexBuilder(BuildInput input);

@@ -3,7 +3,7 @@
 // (index_publish.cc). Until then nothing refers to what was written.
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +27,7 @@ struct SegmentRewrite {
 };
 
 uint64_t LiveRows(const SegmentView& segment);
+double MillisecondsSince(std::chrono::steady_clock::time_point start);
 
 /// A sealed segment while it is written, with an index file beside it where StartIndex was called.
 class SegmentWriter {
