@@ -96,7 +96,7 @@ Status DatabaseImpl::CreateFiles() {
 
   Manifest manifest;
   manifest.uuid = options_.uuid.empty() ? NewUuid() : options_.uuid;
-  const std::string ledger_path = PathOf(format::kLedgerFile);
+  const std::string ledger_path = PathOf(format::LedgerName(manifest.docs_directory));
   VDB_RETURN_IF_ERROR(storage::Ledger::Create(fs(), ledger_path, manifest.uuid));
   VDB_RETURN_IF_ERROR(fs().CreateDir(SegmentsDir()));
   const std::string docs = PathOf(format::DocsDirName(manifest.docs_directory));

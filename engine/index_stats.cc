@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "format/file_names.h"
-
 namespace vdb::engine {
 namespace {
 
@@ -93,33 +91,6 @@ IndexStats IndexStatsOf(const ColumnView& column) {
   stats.advice = AdviceFor(stats, !codebook.ok());
   stats.stale = !stats.advice.empty();
   return stats;
-}
-
-void VerifyIndexes(storage::FileSystem& fs, const std::string& root, const View& view,
-                   VerifyReport* report,
-                   const std::function<void(const std::string& file, const std::string& where,
-                                            const std::string& message)>& problem) {
-  const std::string epochs = format::JoinPath(root, format::kEpochsDir);
-  const std::string segments = format::JoinPath(root, format::kSegmentsDir);
-  const auto check = [&](const std::string& path, uint64_t bytes, const Status& status) {
-    report->files_checked += 1;
-    report->bytes_checked += status.ok() ? bytes : 0;
-    // Also a file that never was there is named as the manifest names it.
-    if (!status.ok()) problem(path.substr(root.size() + 1), "index", status.message());
-  };
-  const format::Manifest& manifest = *view.manifest;
-  for (const format::EpochEntry& entry : manifest.epochs) {
-    const EpochFile epoch(fs, epochs, entry, *manifest.FindColumn(entry.column_id));
-    check(epoch.path(), entry.file_bytes, epoch.Get().status());
-  }
-  for (const format::SegmentEntry& entry : manifest.segments) {
-    if (entry.epoch_id == 0) continue;
-    const format::EpochEntry& epoch = *manifest.EpochOf(entry.column_id);
-    const IndexFile index(fs, segments, entry, manifest.FindColumn(entry.column_id)->dimension,
-                          epoch.list_count);
-    const auto lists = index.Get();
-    check(index.path(), entry.index_bytes, lists.ok() ? (*lists)->CheckAll() : lists.status());
-  }
 }
 
 }  // namespace vdb::engine

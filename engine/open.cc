@@ -18,6 +18,8 @@ using format::JoinPath;
 DatabaseImpl::DatabaseImpl(std::string path, EngineOptions options)
     : path_(std::move(path)), options_(std::move(options)),
       view_token_(std::make_shared<int>(0)),
+      jobs_([this](const std::vector<JobInfo>& jobs) { WriteJobHistory(jobs); },
+            options_.job_retry_ms),
       mask_cache_(options_.user.mask_cache_bytes),
       result_cache_(options_.user.result_cache_bytes) {}
 
@@ -78,28 +80,9 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
 
 Status DatabaseImpl::TakeLock() {
   if (lock_ != nullptr) return Status::Ok();
-  const std::string path = PathOf(format::kLockFile);
-  auto file = fs().Open(path, storage::OpenMode::kReadWrite);
-  if (!file.ok() && file.status().code() == StatusCode::kNotFound) {
-    file = fs().Open(path, storage::OpenMode::kCreate);
-  }
-  VDB_RETURN_IF_ERROR(file.status());
-  auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
-  if (!lock.ok()) {
-    if (lock.status().code() != StatusCode::kBusy) return lock.status();
-    auto pid = storage::ReadWholeFile(fs(), path, 64);
-    std::string holder = pid.ok() ? *pid : "";
-    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
-    return Status::Busy("'" + path_ + "' is open for writing by process " +
-                        (holder.empty() ? "(unknown)" : holder) +
-                        "; close it there, or open it read-only");
-  }
-  const std::string pid = std::to_string(storage::ProcessId()) + "\n";
-  Status noted = (*file)->Truncate(0);
-  if (noted.ok()) noted = (*file)->WriteAt(0, std::as_bytes(std::span(pid)));
-  noted.IgnoreError("the pid is for people; a full disk must not keep a database shut");
-  lock_file_ = std::move(*file);
-  lock_ = std::move(*lock);
+  VDB_ASSIGN_OR_RETURN(WriterLock taken, TakeWriterLock(fs(), path_));
+  lock_file_ = std::move(taken.file);
+  lock_ = std::move(taken.lock);
   return Status::Ok();
 }
 
@@ -157,7 +140,7 @@ Status DatabaseImpl::OpenWriter() {
   }
   manifest_ = std::make_shared<const Manifest>(decoded.manifest);
   manifest_checksum_ = current.manifest_checksum;
-  const std::string ledger_path = PathOf(format::kLedgerFile);
+  const std::string ledger_path = PathOf(format::LedgerName(manifest_->docs_directory));
   VDB_ASSIGN_OR_RETURN(format::LedgerRecord record, storage::Ledger::Read(fs(), ledger_path));
   VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest_));
   const std::string docs = PathOf(format::DocsDirName(manifest_->docs_directory));
@@ -198,6 +181,7 @@ Status DatabaseImpl::OpenWriter() {
   if (fs().Remove(PathOf(format::kCreatingFile)).ok()) {
     VDB_RETURN_IF_ERROR(fs().SyncDir(path_));  // a creation was cut just before its last step
   }
+  RestoreJobs();
   SwapView(view);
   CollectGarbage();
   return Status::Ok();
@@ -427,6 +411,7 @@ std::shared_ptr<const View> DatabaseImpl::TakeLastView() {
 }
 
 Status DatabaseImpl::Close() {
+  jobs_.Stop();
   StopIndexer();
   std::thread flusher;
   {
@@ -445,6 +430,7 @@ Status DatabaseImpl::Close() {
       flusher_stop_ = false;
     }
     AllowIndexer();
+    jobs_.Allow();
     if (!read_only() && Refused().ok()) VDB_RETURN_IF_ERROR(MakeDurableLocked());
     return Status::FailedPrecondition("'" + path_ + "': snapshots, iterators or running reads are "
                                       "alive; end them before Close");

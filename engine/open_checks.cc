@@ -1,6 +1,36 @@
 #include "engine/open_checks.h"
 
+#include "format/file_names.h"
+#include "format/status_macros.h"
+
 namespace vdb::engine {
+
+StatusOr<WriterLock> TakeWriterLock(storage::FileSystem& fs, const std::string& path) {
+  const std::string name = format::JoinPath(path, format::kLockFile);
+  WriterLock taken;
+  auto file = fs.Open(name, storage::OpenMode::kReadWrite);
+  if (!file.ok() && file.status().code() == StatusCode::kNotFound) {
+    file = fs.Open(name, storage::OpenMode::kCreate);
+  }
+  VDB_RETURN_IF_ERROR(file.status());
+  auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
+  if (!lock.ok()) {
+    if (lock.status().code() != StatusCode::kBusy) return lock.status();
+    auto pid = storage::ReadWholeFile(fs, name, 64);
+    std::string holder = pid.ok() ? *pid : "";
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    return Status::Busy("'" + path + "' is open for writing by process " +
+                        (holder.empty() ? "(unknown)" : holder) +
+                        "; close it there, or open it read-only");
+  }
+  const std::string pid = std::to_string(storage::ProcessId()) + "\n";
+  Status noted = (*file)->Truncate(0);
+  if (noted.ok()) noted = (*file)->WriteAt(0, std::as_bytes(std::span(pid)));
+  noted.IgnoreError("the pid is for people; a full disk must not keep a database shut");
+  taken.file = std::move(*file);
+  taken.lock = std::move(*lock);
+  return taken;
+}
 
 Status CheckLedger(const format::LedgerRecord& record, const format::Manifest& manifest) {
   if (record.uuid != manifest.uuid) {

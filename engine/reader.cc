@@ -1,5 +1,6 @@
 // Opening for reading, beside a writer or not: pin a generation, look, and count the look only if
 // nothing changed meanwhile.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -8,6 +9,23 @@
 #include "format/status_macros.h"
 
 namespace vdb::engine {
+namespace {
+
+// Changes with every round of a writer. A repair leaves a ledger of another name.
+std::string LedgerBytes(storage::FileSystem& fs, const std::string& path) {
+  std::string all;
+  auto names = fs.List(path);
+  if (!names.ok()) return all;
+  std::sort(names->begin(), names->end());
+  for (const std::string& name : *names) {
+    if (!name.starts_with(format::kLedgerFile)) continue;
+    auto bytes = storage::ReadWholeFile(fs, format::JoinPath(path, name), 1 << 20);
+    all += bytes.ok() ? *bytes : bytes.status().ToString();
+  }
+  return all;
+}
+
+}  // namespace
 
 using format::Current;
 
@@ -35,14 +53,13 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::LookAsReader() {
   constexpr int kTries = 40;
   Status last;
   for (int attempt = 0; attempt < kTries; ++attempt) {
-    auto before = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
+    const std::string before = LedgerBytes(fs(), path_);
     auto look = TryLookAsReader();
     if (look.ok()) return look;
     last = look.status();
     if (last.code() == StatusCode::kUnsupportedFormat) return last;
-    auto after = storage::ReadWholeFile(fs(), PathOf(format::kLedgerFile), 1 << 20);
     // Nobody is writing: it will not get better.
-    const bool quiet = before.ok() && after.ok() && *before == *after;
+    const bool quiet = LedgerBytes(fs(), path_) == before;
     if (quiet && last.code() != StatusCode::kBusy && attempt >= 3) return last;
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + attempt));
   }
@@ -69,7 +86,8 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   const auto manifest = std::make_shared<const Manifest>(decoded.manifest);
 
   VDB_ASSIGN_OR_RETURN(const auto record,
-                       storage::Ledger::Read(fs(), PathOf(format::kLedgerFile)));
+                       storage::Ledger::Read(
+                           fs(), PathOf(format::LedgerName(manifest->docs_directory))));
   const std::string docs = PathOf(format::DocsDirName(manifest->docs_directory));
   if (record.generation > manifest->generation) {
     VDB_ASSIGN_OR_RETURN(
