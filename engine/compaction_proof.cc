@@ -145,8 +145,13 @@ Status AddLiveRows(const MergeSource& source, const std::function<Status(uint64_
   const uint32_t dimension = segment.identity().dimension;
   std::vector<uint8_t> buffer;
   uint32_t list = 0;
+  uint64_t ticked = 0;
+  VDB_RETURN_IF_ERROR(tick(0));
   for (uint64_t row = 0; row < view.mark.rows; ++row) {
-    if (row % kTickRows == 0) VDB_RETURN_IF_ERROR(tick(row == 0 ? 0 : kTickRows));
+    if (row - ticked == kTickRows) {
+      VDB_RETURN_IF_ERROR(tick(kTickRows));
+      ticked = row;
+    }
     if (view.mask != nullptr) {
       VDB_ASSIGN_OR_RETURN(const bool dead, view.mask->Test(row));
       if (dead) continue;
@@ -165,7 +170,7 @@ Status AddLiveRows(const MergeSource& source, const std::function<Status(uint64_
     }
     AddRow(parts, hash);
   }
-  return tick(view.mark.rows % kTickRows);
+  return tick(view.mark.rows - ticked);
 }
 
 StatusOr<uint64_t> ProbeAlike(const format::ColumnEntry& column,

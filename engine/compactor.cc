@@ -44,7 +44,7 @@ Status Compactor::Written(uint64_t bytes) {
 
 void Compactor::Held(uint64_t bytes) {
   uint64_t& peak = input_.report->memory_bytes_peak;
-  peak = std::max(peak, bytes);
+  peak = std::max(peak, plan_bytes_ + bytes);
 }
 
 SegmentRewrite Compactor::rewrite() const {
@@ -199,6 +199,7 @@ Status Compactor::WritePiece(const std::vector<MergeSource>& sources, const Piec
     synced = bytes_written_;
     VDB_RETURN_IF_ERROR(writer->Sync());
   }
+  if (!piece.row_begin.empty()) Held(3 * piece.rows * sizeof(uint32_t));  // the seal's order file
   VDB_ASSIGN_OR_RETURN(RewrittenSegment output, writer->Finish());
   outputs_.push_back(std::move(output));
   return Status::Ok();
@@ -207,6 +208,8 @@ Status Compactor::WritePiece(const std::vector<MergeSource>& sources, const Piec
 Status Compactor::Merge(const std::vector<MergeSource>& sources) {
   if (sources.empty()) return Status::Ok();
   VDB_ASSIGN_OR_RETURN(const std::vector<Piece> pieces, Plan(sources));
+  plan_bytes_ = 0;
+  for (const Piece& piece : pieces) plan_bytes_ += piece.row_begin.size() * sizeof(uint32_t);
   RowStream stream(sources);
   for (const Piece& piece : pieces) VDB_RETURN_IF_ERROR(WritePiece(sources, piece, &stream));
   return Status::Ok();
@@ -241,8 +244,11 @@ Status Compactor::Run() {
   VDB_RETURN_IF_ERROR(Choose());
   if (indexed_.empty() && loose_.empty()) return Status::Ok();
   const auto start = std::chrono::steady_clock::now();
-  uint64_t checked = 0;
-  const auto tick = [&](uint64_t rows) { return Tick("check rows", checked += rows, rows_); };
+  uint64_t checked = 0, all_rows = 0;
+  for (const auto* sources : {&indexed_, &loose_}) {
+    for (const MergeSource& source : *sources) all_rows += source.view->mark.rows;
+  }
+  const auto tick = [&](uint64_t rows) { return Tick("check rows", checked += rows, all_rows); };
   for (const auto* sources : {&indexed_, &loose_}) {
     for (const MergeSource& source : *sources) {
       VDB_RETURN_IF_ERROR(AddLiveRows(source, tick, &before_));

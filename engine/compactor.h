@@ -67,6 +67,7 @@ class Compactor {
   uint64_t next_segment_id_ = 0;
   uint64_t rows_ = 0, rows_done_ = 0;  // live ones
   uint64_t bytes_written_ = 0;
+  uint64_t plan_bytes_ = 0;  // held while pieces are written
   std::chrono::steady_clock::time_point write_start_;
 };
 

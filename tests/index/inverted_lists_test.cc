@@ -151,6 +151,42 @@ TEST(InvertedLists, BytesDoNotDependOnHowRowsCome) {
   }
 }
 
+// What AddCoded takes from one file makes the same file again, in whatever parts it comes.
+TEST(InvertedLists, CodesThatAreTakenOverStayBitForBit) {
+  const Rows rows(100, 12, 900, Metric::kCosine);
+  const uint64_t loose = 7;
+  const Written expected = Write(rows, loose, 900, 1);
+  const AlignedBytes bytes(expected.bytes);
+  const auto from =
+      InvertedLists::Open(bytes.view(), expected.checksum, "f", bytes.keep()).value();
+  const uint32_t padded = rows.book->padded();
+  for (const size_t at_once : {1u, 63u, 64u, 500u, 900u}) {
+    std::string found(expected.bytes.size(), '?');
+    const ByteSink sink = [&](uint64_t offset, std::span<const std::byte> piece) {
+      std::memcpy(found.data() + offset, piece.data(), piece.size());
+      return Status::Ok();
+    };
+    InvertedListsWriter writer(*rows.book, 9, 900 + loose, rows.row_begin, sink);
+    for (size_t i = 0; i < 900; i += at_once) {
+      const size_t count = std::min(at_once, 900 - i);
+      std::vector<uint8_t> coarse(count * CoarseRowBytes(padded));
+      for (size_t j = 0; j < count; ++j) {
+        TakeCoarse(padded, from->Blocks((i + j) / 64, (i + j) / 64 + 1),
+                   static_cast<uint32_t>((i + j) % 64),
+                   coarse.data() + j * CoarseRowBytes(padded));
+      }
+      ASSERT_TRUE(writer.AddCoded(coarse.data(), from->FineRows(i, i + count), count).ok());
+    }
+    EXPECT_FALSE(writer.AddCoded(nullptr, nullptr, 1).ok());  // more than the lists have
+    for (uint32_t list = 0; list < 12; ++list) writer.CoverList(list, from->radius(list));
+    writer.AddResiduals(from->header().residual_sum);
+    uint64_t checksum = 0;
+    ASSERT_TRUE(writer.Finish(&checksum).ok());
+    EXPECT_EQ(checksum, expected.checksum) << at_once;
+    EXPECT_TRUE(found == expected.bytes) << at_once;
+  }
+}
+
 TEST(InvertedLists, FlippedBitsAreNoticedWhereTheyAre) {
   const Rows rows(128, 7, 2000, Metric::kDot);
   const Written written = Write(rows, 3, 2000, 2);
