@@ -58,8 +58,8 @@ StatusOr<bool> DatabaseImpl::ReadyToCreate() {
   const bool only_lock = names.size() == 1 && names[0] == format::kLockFile;
   if (names.empty() || only_lock || (creating && !foreign)) return true;
   return Status::Corruption("'" + PathOf(format::kCurrentFile) +
-                            "' is missing beside other files of a database; restore it from a "
-                            "copy");
+                            "' is missing beside other files of a database; run `vdbtool repair`, "
+                            "or restore it from a copy");
 }
 
 Status DatabaseImpl::RemoveHalfMade() {

@@ -16,12 +16,12 @@ using format::JoinPath;
 }  // namespace
 
 DatabaseImpl::DatabaseImpl(std::string path, EngineOptions options)
-    : path_(std::move(path)), options_(std::move(options)),
+    : path_(std::move(path)), options_(std::move(options)), shares_(SharesOf(options_.user)),
       view_token_(std::make_shared<int>(0)),
       jobs_([this](const std::vector<JobInfo>& jobs) { WriteJobHistory(jobs); },
             options_.job_retry_ms),
-      mask_cache_(options_.user.mask_cache_bytes),
-      result_cache_(options_.user.result_cache_bytes) {}
+      mask_cache_(shares_.mask_cache_bytes),
+      result_cache_(shares_.result_cache_bytes) {}
 
 DatabaseImpl::~DatabaseImpl() {
   const Status closed = Close();
@@ -42,6 +42,7 @@ StatusOr<std::shared_ptr<DatabaseImpl>> DatabaseImpl::Open(const std::string& pa
   if (options.user.read_only && options.user.create_if_missing) {
     return Status::InvalidArgument("read_only and create_if_missing exclude each other");
   }
+  VDB_RETURN_IF_ERROR(CheckLimits(options.user));
   if (!options.user.as_of.empty() && !options.user.read_only) {
     return Status::InvalidArgument("as_of: a named snapshot is opened with read_only");
   }
@@ -111,8 +112,8 @@ StatusOr<format::DecodedManifest> DatabaseImpl::ReadManifestOf(const Current& cu
     }
     return decoded;
   }
-  return Status::Corruption(why + "both copies of the live manifest are damaged; restore one from "
-                                  "a copy of the database");
+  return Status::Corruption(why + "both copies of the live manifest are damaged; run "
+                                  "`vdbtool repair`, or restore one from a copy");
 }
 
 Status DatabaseImpl::CheckPair(const format::StateRecord& state, const Manifest& manifest) const {
@@ -124,7 +125,8 @@ Status DatabaseImpl::CheckPair(const format::StateRecord& state, const Manifest&
       std::to_string(state.batch) + " and need generation " +
       std::to_string(state.min_generation) + ", the manifest is generation " +
       std::to_string(manifest.generation) + " and needs batch " +
-      std::to_string(manifest.min_batch) + "; restore the whole directory from one copy");
+      std::to_string(manifest.min_batch) + "; run `vdbtool repair`, or restore the "
+      "whole directory from one copy");
 }
 
 Status DatabaseImpl::OpenWriter() {
@@ -160,7 +162,8 @@ Status DatabaseImpl::OpenWriter() {
   VDB_ASSIGN_OR_RETURN(ledger_, storage::Ledger::Open(fs(), ledger_path, std::move(record)));
   VDB_ASSIGN_OR_RETURN(store_, storage::DocumentStore::Open({docs, &fs(), this, false,
                                                              options_.write_buffer_bytes,
-                                                             options_.user.logger}));
+                                                             options_.user.logger,
+                                                             shares_.block_cache_bytes}));
   VDB_ASSIGN_OR_RETURN(const auto state_bytes, store_->Get(format::StateKey()));
   VDB_ASSIGN_OR_RETURN(state_, format::DecodeState(state_bytes.value_or("")));
   VDB_RETURN_IF_ERROR(CheckBatches(before, state_));
@@ -245,7 +248,7 @@ StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
           "'" + format::SegmentFileName(entry.id, format::SegmentFile::kRows) + "': expected " +
           std::to_string(view.mark.rows) + " committed rows, found " +
           std::to_string(whole_rows->at(entry.id)) +
-          " whole ones; restore the segment's files from a copy");
+          " whole ones; run `vdbtool repair`, or restore the segment's files from a copy");
     }
   }
   const format::SegmentIdentity identity = {entry.id, entry.column_id,
@@ -271,7 +274,7 @@ StatusOr<SegmentView> DatabaseImpl::OpenSegmentOf(
       return Status::Corruption("'" + name + "': expected at most " +
                                 std::to_string(view.mark.rows) + " dead rows, found " +
                                 std::to_string(view.mask->dead_count()) +
-                                "; restore the file from a copy");
+                                "; run `vdbtool repair`, or restore the file from a copy");
     }
   }
   return view;

@@ -51,7 +51,8 @@ Status CheckBatches(const format::LedgerRecord& record, const format::StateRecor
   if (state.batch < record.durable_batch) {
     return Status::Corruption("documents end at batch " + std::to_string(state.batch) +
                               ", but batch " + std::to_string(record.durable_batch) +
-                              " was acknowledged as durable; restore the directory from a copy");
+                              " was acknowledged as durable; run `vdbtool repair`, or restore "
+                              "the directory from a copy");
   }
   if (state.batch == record.batch && state.running_hash != record.running_hash) {
     return Status::Corruption("documents at batch " + std::to_string(state.batch) +

@@ -7,11 +7,11 @@
 #include "engine/no_throw.h"
 #include "engine/open_checks.h"
 #include "engine/repair_documents.h"
+#include "engine/repair_extras.h"
 #include "engine/repair_publish.h"
 #include "engine/repair_segments.h"
 #include "engine/repair_source.h"
 #include "engine/repair_writer.h"
-#include "format/migration_record.h"
 #include "format/status_macros.h"
 
 namespace vdb::engine {
@@ -29,17 +29,6 @@ StatusOr<VerifyReport> VerifyReadOnly(const RepairRun& run, const ProgressCallba
                        database.Verify({.level = VerifyLevel::kFull, .progress = progress}));
   VDB_RETURN_IF_ERROR(database.Close());
   return report;
-}
-
-// A damaged record of a migration says nothing; the rest does without it.
-void CheckMigrationRecord(RepairRun* run) {
-  const std::string name(format::kMigratedFile);
-  auto bytes = storage::ReadWholeFile(run->fs(), run->PathOf(name),
-                                      format::kMigrationRecordBytesMax);
-  if (bytes.status().code() == StatusCode::kNotFound) return;
-  if (bytes.ok() && format::DecodeMigrationRecord(*bytes, name).ok()) return;
-  run->Quarantine(name);
-  run->Loss({name, "", "", "", "the record of what the database was migrated from"});
 }
 
 // What the new documents take is about what the old ones do.
@@ -95,6 +84,7 @@ Status Rebuild(RepairRun* run, RepairSource* source) {
     return record.ok() && record->docno > docno;
   };
   VDB_RETURN_IF_ERROR(segments.Finish(generation, is_newer));
+  VDB_RETURN_IF_ERROR(JudgeSnapshots(run));
   next.generation = generation;
   next.segments = segments.entries();
   next.epochs = segments.epochs();
@@ -135,7 +125,7 @@ Status RunRepair(RepairRun* run, const RepairOptions& options) {
     return Status::Ok();
   }
   run->report().needed = true;
-  CheckMigrationRecord(run);
+  JudgeRecords(run);
   Status status = OpenRepairSource(run, &source);
   if (status.ok()) status = Rebuild(run, &source);
   source.store.reset();

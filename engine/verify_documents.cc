@@ -11,7 +11,7 @@ namespace vdb::engine {
 using format::SegmentFile;
 
 void DocumentVerifier::CheckVector(const format::ColumnEntry& column, std::string_view key,
-                           uint64_t docno) {
+                                   uint64_t docno) {
   const std::string where = "key " + QuotedKey(key) + ", column '" + column.name + "'";
   vectors_found_[column.id] += 1;
   auto at = FindRow(view_.FindColumn(column.id), docno);
@@ -34,8 +34,9 @@ void DocumentVerifier::CheckVector(const format::ColumnEntry& column, std::strin
   }
 }
 
-void DocumentVerifier::CheckDocument(const format::CollectionEntry& collection, std::string_view key,
-                             std::string_view value, FieldVerifier* fields) {
+void DocumentVerifier::CheckDocument(const format::CollectionEntry& collection,
+                                     std::string_view key, std::string_view value,
+                                     FieldVerifier* fields) {
   const std::string where = "collection '" + collection.name + "', key " + QuotedKey(key);
   run_->report().documents_checked += 1;
   const auto record = format::DecodeDocument(value);
@@ -119,8 +120,8 @@ Status DocumentVerifier::CheckCounts(const format::CollectionEntry& collection,
   }
   const std::string where = "collection '" + collection.name + "'";
   if (counts.documents != found) {
-    run_->Problem("docs", where, "counted " + std::to_string(counts.documents) + " documents, found " +
-                               std::to_string(found));
+    run_->Problem("docs", where, "counted " + std::to_string(counts.documents) +
+                                     " documents, found " + std::to_string(found));
   }
   for (const format::ColumnEntry& column : collection.columns) {
     uint64_t live = 0;

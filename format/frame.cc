@@ -10,7 +10,7 @@ namespace {
 
 Status Damaged(std::string_view file, const std::string& what) {
   return Status::Corruption("'" + std::string(file) + "': " + what +
-                            "; run `vdbtool verify` and restore the file from a copy");
+                            "; run `vdbtool repair`, or restore the file from a copy");
 }
 
 }  // namespace

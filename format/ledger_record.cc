@@ -98,7 +98,8 @@ StatusOr<LedgerRecord> DecodeLedger(std::string_view bytes) {
   VDB_RETURN_IF_ERROR(unsupported);
   if (!newest) {
     return Status::Corruption(
-        "'ledger': no valid record, expected at least one of 8 slots; restore it from a copy");
+        "'ledger': no valid record, expected at least one of 8 slots; run `vdbtool repair`, "
+        "or restore it from a copy");
   }
   return *newest;
 }

@@ -388,7 +388,8 @@ StatusOr<Current> DecodeCurrent(std::string_view bytes) {
     }
   }
   return Status::Corruption(
-      "'CURRENT': its bytes are not what was written (checksum or form); restore it from a copy");
+      "'CURRENT': its bytes are not what was written (checksum or form); run `vdbtool "
+      "repair`, or restore it from a copy");
 }
 
 Status CheckName(std::string_view what, std::string_view name) {

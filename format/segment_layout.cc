@@ -11,7 +11,7 @@ namespace {
 
 Status Damaged(std::string_view name, const std::string& what) {
   return Status::Corruption("'" + std::string(name) + "': " + what +
-                            "; run `vdbtool verify` and restore the file from a copy");
+                            "; run `vdbtool repair`, or restore the file from a copy");
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ Status Shortfall(const std::string& file, const std::string& what) {
   return Status::Corruption(
       "'" + file + "': " + what +
       ", as the ledger recorded it: acknowledged batches would be lost. Nothing was changed; "
-      "restore the directory from a copy (docs/durability.md, Damage)");
+      "run `vdbtool repair`, or restore the directory from a copy (docs/durability.md, Damage)");
 }
 
 // Hashes the first `size` bytes in pieces, so that memory stays bounded.
@@ -86,7 +86,8 @@ StatusOr<LedgerRecord> Ledger::Read(FileSystem& fs, const std::string& path) {
   auto bytes = ReadWholeFile(fs, path, format::kLedgerSlots * format::kLedgerSlotBytes);
   if (!bytes.ok()) {
     if (bytes.status().code() != StatusCode::kNotFound) return bytes.status();
-    return Status::Corruption("'" + path + "' is missing; restore it from a copy");
+    return Status::Corruption("'" + path + "' is missing; run `vdbtool repair`, or restore it "
+                              "from a copy");
   }
   return format::DecodeLedger(*bytes);
 }

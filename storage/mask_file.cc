@@ -13,7 +13,7 @@ constexpr size_t kDirectoryHeadBytes = 32;
 
 Status Damaged(const std::string& path, const char* what) {
   return Status::Corruption("'" + path + "': " + what +
-                            "; run `vdbtool verify` and restore the file from a copy");
+                            "; run `vdbtool repair`, or restore the file from a copy");
 }
 
 }  // namespace

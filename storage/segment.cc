@@ -32,7 +32,7 @@ std::span<const std::byte> AsBytes(std::string_view text) {
 Status Short(const std::string& path, uint64_t expected, uint64_t found) {
   return Status::Corruption("'" + path + "': expected at least " + std::to_string(expected) +
                             " bytes, found " + std::to_string(found) +
-                            "; restore the file from a copy");
+                            "; run `vdbtool repair`, or restore the file from a copy");
 }
 
 }  // namespace
@@ -55,7 +55,8 @@ Status Segment::OpenFiles(OpenMode mode) {
     if (!file.ok()) {
       if (file.status().code() != StatusCode::kNotFound) return file.status();
       return Status::Corruption("'" + PathOf(static_cast<SegmentFile>(i)) +
-                                "' is missing; restore the file from a copy");
+                                "' is missing; run `vdbtool repair`, or restore the file from a "
+                                "copy");
     }
     files_[i] = std::move(*file);
   }
@@ -118,7 +119,7 @@ StatusOr<std::shared_ptr<Segment>> Segment::Open(FileSystem& fs, const std::stri
     if (options.sealed && size != needed[i]) {
       return Status::Corruption("'" + file.path() + "': sealed with " + std::to_string(needed[i]) +
                                 " bytes, found " + std::to_string(size) +
-                                "; restore the file from a copy");
+                                "; run `vdbtool repair`, or restore the file from a copy");
     }
   }
   VDB_RETURN_IF_ERROR(segment->CheckHeaders());
@@ -171,7 +172,7 @@ Status Segment::CheckRow(uint64_t row, uint64_t key_bytes) const {
   }
   return Status::Corruption("'" + PathOf(SegmentFile::kRows) + "' row " + std::to_string(row) +
                             ": row, record or key does not match its checksum; run `vdbtool "
-                            "verify` and restore the segment's files from a copy");
+                            "repair`, or restore the segment's files from a copy");
 }
 
 void Segment::Release() const {

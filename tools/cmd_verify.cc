@@ -1,4 +1,4 @@
-// vdbtool verify: every checksum, and documents against rows. Exit code 1 if anything is wrong.
+// vdbtool verify: damage, to a chosen depth. Exit code 1 if anything is wrong.
 #include "tools/commands.h"
 #include "tools/common.h"
 #include "tools/json_out.h"
@@ -14,6 +14,8 @@ std::string Json(const VerifyReport& report) {
   out.Key("bytes_checked").Uint(report.bytes_checked);
   out.Key("rows_checked").Uint(report.rows_checked);
   out.Key("documents_checked").Uint(report.documents_checked);
+  out.Key("codes_checked").Uint(report.codes_checked);
+  out.Key("searches_checked").Uint(report.searches_checked);
   out.Key("problem_count").Uint(report.problem_count).Key("problems").BeginArray();
   for (const VerifyProblem& problem : report.problems) {
     out.BeginObject().Key("file").String(problem.file).Key("where").String(problem.where);
@@ -41,22 +43,45 @@ std::string Text(const VerifyReport& report) {
   return text;
 }
 
-}  // namespace
+VerifyLevel LevelOf(std::string_view name) {
+  if (name == "quick") return VerifyLevel::kQuick;
+  if (name == "checksums") return VerifyLevel::kChecksums;
+  return name == "full" ? VerifyLevel::kFull : VerifyLevel::kReferences;
+}
 
-StatusOr<int> RunVerify(const VerifyArgs& args) {
+StatusOr<VerifyReport> VerifyDatabase(const VerifyArgs& args) {
   auto db = OpenForReading(args.database);
   if (!db.ok()) return db.status();
   StatusOr<VerifyReport> report = VerifyReport();
   {
     ProgressLine line(/*unit_bytes=*/false);
-    report = db->Verify({.progress = line.Callback()});
+    report = db->Verify({.level = LevelOf(args.level), .progress = line.Callback()});
   }
   if (!report.ok()) return report.status();
   if (const Status closed = db->Close(); !closed.ok()) return closed;
+  return report;
+}
+
+// kNotFound, kUnsupportedFormat: it is no directory of backups.
+StatusOr<VerifyReport> VerifyBackupDirectory(const VerifyArgs& args) {
+  ProgressLine line(/*unit_bytes=*/false);
+  return VerifyBackups(args.database, line.Callback());
+}
+
+}  // namespace
+
+StatusOr<int> RunVerify(const VerifyArgs& args) {
+  auto report = VerifyBackupDirectory(args);
+  const StatusCode code = report.status().code();
+  if (code == StatusCode::kNotFound || code == StatusCode::kUnsupportedFormat) {
+    report = VerifyDatabase(args);
+  }
+  if (!report.ok()) return report.status();
   Print(args.json ? Json(*report) : Text(*report));
   if (report->problem_count == 0) return kDone;
   PrintError("'" + args.database + "': " + std::to_string(report->problem_count) +
-             " problems found, see the report; restore the files from a copy");
+             " problems found, see the report; run `vdbtool repair`, or restore the files from a "
+             "copy");
   return kFailed;
 }
 

@@ -15,6 +15,7 @@ namespace vdb::tools {
 /// What every command has.
 struct CommonArgs {
   std::string database;
+  std::string as_of;  // a named snapshot, of commands that read
   bool json = false;
 };
 
@@ -184,6 +185,14 @@ StatusOr<int> RunIndexBuild(const IndexArgs& args);
 StatusOr<int> RunIndexDrop(const IndexArgs& args);
 StatusOr<int> RunIndexStats(const IndexArgs& args);
 
+struct CompactArgs : CommonArgs {
+  std::string collection;
+  std::string column;
+  bool full = false;
+  uint64_t bytes_per_second_max = 0;
+};
+StatusOr<int> RunCompact(const CompactArgs& args);
+
 struct RecallArgs : CommonArgs {
   std::string collection;
   std::string column;
@@ -200,10 +209,57 @@ StatusOr<int> RunList(const ListArgs& args);
 
 struct StatsArgs : CommonArgs {
   bool no_hash = false;
+  bool prometheus = false;
 };
 StatusOr<int> RunStats(const StatsArgs& args);
 
-struct VerifyArgs : CommonArgs {};
+struct SnapshotArgs : CommonArgs {
+  std::string name;
+  std::string to;  // diff: empty for now
+};
+StatusOr<int> RunSnapshotCreate(const SnapshotArgs& args);
+StatusOr<int> RunSnapshotList(const SnapshotArgs& args);
+StatusOr<int> RunSnapshotDrop(const SnapshotArgs& args);
+StatusOr<int> RunSnapshotDiff(const SnapshotArgs& args);
+
+struct JobsArgs : CommonArgs {};
+StatusOr<int> RunJobs(const JobsArgs& args);
+
+/// RFC 3339, in UTC.
+std::string TimeText(uint64_t unix_ms);
+
+struct BackupArgs : CommonArgs {
+  std::string directory;
+  int level = 3;
+};
+StatusOr<int> RunBackup(const BackupArgs& args);
+
+struct BackupsArgs {
+  std::string directory;
+  bool json = false;
+};
+StatusOr<int> RunBackups(const BackupsArgs& args);
+
+struct BackupDropArgs : BackupsArgs {
+  uint64_t id = 0;
+};
+StatusOr<int> RunBackupDrop(const BackupDropArgs& args);
+
+struct RestoreArgs : BackupsArgs {
+  std::string to;
+  uint64_t id = 0;  // 0: the newest
+  std::string collection;
+};
+StatusOr<int> RunRestore(const RestoreArgs& args);
+
+struct VerifyArgs : CommonArgs {
+  std::string level = "references";
+};
 StatusOr<int> RunVerify(const VerifyArgs& args);
+
+struct RepairArgs : CommonArgs {
+  bool dry_run = false;
+};
+StatusOr<int> RunRepair(const RepairArgs& args);
 
 }  // namespace vdb::tools

@@ -48,10 +48,17 @@ struct Command {
       : app(parent->add_subcommand(name, help)) {
     app->add_option("DB", args->database, "Directory of the database")->required();
     app->add_flag("--json", args->json, "Print JSON");
+    app->fallthrough();  // --memory-limit and --disk-limit stand anywhere
+    if (parent->get_parent() != nullptr) parent->fallthrough();
     app->callback([run, function, args = args] { *run = [=] { return function(*args); }; });
   }
   Command& Collection() {
     app->add_option("COLLECTION", args->collection, "Name of the collection")->required();
+    return *this;
+  }
+  Command& AsOf() {
+    app->add_option("--as-of", args->as_of, "Read the named snapshot NAME instead of the newest "
+                                            "state (vdbtool snapshot)");
     return *this;
   }
   Command& Key() {
@@ -123,6 +130,7 @@ void AddExport(CLI::App* parent, Run* run) {
   Command<ExportArgs> command(
       parent, "export", "Export a collection to a file, or a whole database to a directory", run,
       RunExport);
+  command.AsOf();
   CLI::App* app = command.app;
   ExportArgs* args = command.args.get();
   app->footer(
@@ -203,7 +211,7 @@ constexpr char kFilterHelp[] =
 
 void AddSearch(CLI::App* parent, Run* run) {
   Command<SearchArgs> command(parent, "search", "Find the nearest documents", run, RunSearch);
-  command.Collection();
+  command.Collection().AsOf();
   CLI::App* app = command.app;
   SearchArgs* args = command.args.get();
   auto* from = app->add_option_group("queries", "Where the queries come from");
@@ -241,7 +249,7 @@ void AddSearch(CLI::App* parent, Run* run) {
 void AddQuery(CLI::App* parent, Run* run) {
   Command<QueryArgs> command(parent, "query", "List documents in the order of key or a field", run,
                              RunQuery);
-  command.Collection();
+  command.Collection().AsOf();
   CLI::App* app = command.app;
   QueryArgs* args = command.args.get();
   app->footer(
@@ -273,7 +281,7 @@ void AddRecall(CLI::App* parent, Run* run) {
       parent, "recall",
       "Measure how many of the true nearest an approximate search finds, and how fast", run,
       RunRecall);
-  command.Collection();
+  command.Collection().AsOf();
   CLI::App* app = command.app;
   RecallArgs* args = command.args.get();
   app->footer(
@@ -332,6 +340,24 @@ void AddIndex(CLI::App* parent, Run* run) {
   add_place(stats);
 }
 
+void AddCompact(CLI::App* parent, Run* run) {
+  Command<CompactArgs> command(parent, "compact",
+                               "Drop dead rows, merge small files, and give the space back", run,
+                               RunCompact);
+  CLI::App* app = command.app;
+  app->add_option("COLLECTION", command.args->collection, "Only this collection (default: all)");
+  app->add_option("--column", command.args->column, "Only this column of it");
+  app->add_flag("--full", command.args->full,
+                "Everything with a dead row, not only what is worth it");
+  app->add_option("--rate", command.args->bytes_per_second_max,
+                  "Write at most so many bytes a second, e.g. 20MiB (default: no limit)")
+      ->transform(CLI::AsSizeValue(false));
+  app->footer(
+      "Contents, indexes and answers stay as they are. Before the old files go, the new ones are\n"
+      "read back and compared with them. Needs free disk space for a copy of what is rewritten,\n"
+      "and says so before it begins. If it is interrupted, the state before it stays.\n");
+}
+
 void AddColumn(CLI::App* parent, Run* run) {
   CLI::App* column = parent->add_subcommand("column", "Add, drop or choose a vector column");
   column->require_subcommand(1);
@@ -364,7 +390,7 @@ void AddDelete(CLI::App* parent, Run* run) {
 
 void AddCount(CLI::App* parent, Run* run) {
   Command<CountArgs> command(parent, "count", "Count documents", run, RunCount);
-  command.Collection();
+  command.Collection().AsOf();
   command.app->add_option("--filter", command.args->filter, kFilterHelp);
 }
 
@@ -417,13 +443,90 @@ void AddFieldIndex(CLI::App* parent, Run* run) {
   Command<FieldIndexArgs>(index, "list", "List the indexes", run, RunFieldIndexList).Collection();
 }
 
+void AddSnapshot(CLI::App* parent, Run* run) {
+  CLI::App* snapshot = parent->add_subcommand(
+      "snapshot", "Keep the state of a database under a name, and compare such states");
+  snapshot->require_subcommand(1);
+  snapshot->footer(
+      "Commands that read take --as-of NAME. A snapshot costs no copy, but what it needs is kept\n"
+      "on disk until it is dropped.\n");
+  const auto add_name = [](Command<SnapshotArgs>& command) {
+    command.app->add_option("NAME", command.args->name, "Name of the snapshot")->required();
+  };
+  Command<SnapshotArgs> create(snapshot, "create", "Keep the state of now", run,
+                               RunSnapshotCreate);
+  add_name(create);
+  Command<SnapshotArgs>(snapshot, "list", "List what is kept", run, RunSnapshotList);
+  Command<SnapshotArgs> drop(snapshot, "drop", "Keep it no longer", run, RunSnapshotDrop);
+  add_name(drop);
+  Command<SnapshotArgs> diff(snapshot, "diff", "List the documents that differ", run,
+                             RunSnapshotDiff);
+  add_name(diff);
+  diff.app->add_option("--to", diff.args->to, "The snapshot to compare with (default: now)");
+}
+
+// A subcommand on a backup directory, not on a database.
+template <typename Args>
+CLI::App* AddOnBackups(CLI::App* parent, const char* name, const char* help, Run* run,
+                       StatusOr<int> (*function)(const Args&), const std::shared_ptr<Args>& args) {
+  CLI::App* app = parent->add_subcommand(name, help);
+  app->add_option("DIR", args->directory, "Directory of the backups")->required();
+  app->add_flag("--json", args->json, "Print JSON");
+  app->callback([run, function, args] { *run = [=] { return function(*args); }; });
+  return app;
+}
+
+void AddBackups(CLI::App* parent, Run* run) {
+  Command<BackupArgs> backup(parent, "backup", "Add a backup of a database to a directory", run,
+                             RunBackup);
+  backup.app->add_option("DIR", backup.args->directory, "Directory of its backups")->required();
+  backup.app->add_option("--level", backup.args->level, "zstd level, 1 to 19 (3)")
+      ->check(CLI::Range(1, 19));
+  backup.app->footer(
+      "Reads and writes go on. What earlier backups in DIR have is not copied again. Check them\n"
+      "with vdbtool verify DIR. See docs/backup.md.\n");
+  AddOnBackups(parent, "backups", "List the backups in a directory", run, RunBackups,
+               std::make_shared<BackupsArgs>());
+  const auto drop = std::make_shared<BackupDropArgs>();
+  AddOnBackups(parent, "backup-drop", "Remove a backup, and what only it used", run,
+               RunBackupDrop, drop)
+      ->add_option("ID", drop->id, "Which, as vdbtool backups lists them")
+      ->required()
+      ->check(CLI::PositiveNumber);
+  const auto restore = std::make_shared<RestoreArgs>();
+  CLI::App* app = AddOnBackups(parent, "restore", "Make a database from a backup", run,
+                               RunRestore, restore);
+  app->add_option("TO", restore->to, "Directory to make; may exist if it is empty")->required();
+  app->add_option("--backup", restore->id, "Which one (default: the newest)")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--collection", restore->collection, "Only this collection");
+}
+
+void AddVerify(CLI::App* parent, Run* run) {
+  Command<VerifyArgs> verify(parent, "verify", "Look for damage", run, RunVerify);
+  verify.app
+      ->add_option("--level", verify.args->level,
+                   "quick: manifests, headers, sizes; checksums: every byte; references (default): "
+                   "documents, rows and index entries belong together; full: codes and searches, "
+                   "too, on samples")
+      ->check(CLI::IsMember({"quick", "checksums", "references", "full"}));
+  Command<RepairArgs> repair(parent, "repair", "Make a good database of what is left of a damaged "
+                                               "one", run, RunRepair);
+  repair.app->add_flag("--dry-run", repair.args->dry_run,
+                       "Only say what would be lost, and write nothing");
+  repair.app->footer(
+      "Nobody may have the database open. Damaged files are not changed: they are kept in the\n"
+      "folder quarantine/ of the database. Says key by key what is lost, and checks the result.\n"
+      "Exit code 1: something is lost.\n");
+}
+
 void AddCommands(CLI::App* app, Run* run) {
   Command<CreateArgs>(app, "create", "Create an empty database", run, RunCreate);
   AddImport(app, run);
   AddExport(app, run);
   AddMigrate(app, run);
   AddPut(app, run);
-  Command<KeyArgs>(app, "get", "Print one document", run, RunGet).Collection().Key();
+  Command<KeyArgs>(app, "get", "Print one document", run, RunGet).Collection().Key().AsOf();
   AddDelete(app, run);
   Command<DropArgs>(app, "drop", "Drop a collection with all its documents", run, RunDrop)
       .Collection();
@@ -436,18 +539,32 @@ void AddCommands(CLI::App* app, Run* run) {
   AddRekey(app, run);
   AddCount(app, run);
   AddRecall(app, run);
-  Command<ListArgs>(app, "list", "List collections and columns", run, RunList);
+  AddCompact(app, run);
+  Command<ListArgs>(app, "list", "List collections and columns", run, RunList).AsOf();
+  AddSnapshot(app, run);
+  Command<JobsArgs>(app, "jobs", "List long work: waiting, running, and what ended lately", run,
+                    RunJobs);
   Command<StatsArgs> stats(app, "stats", "Print figures and the content hash", run, RunStats);
   stats.app->add_flag("--no-hash", stats.args->no_hash,
                       "Leave the content hash out, which reads everything");
-  Command<VerifyArgs>(app, "verify", "Check every checksum, and documents against rows", run,
-                      RunVerify);
+  stats.app->add_flag("--prometheus", stats.args->prometheus,
+                      "Print figures as Prometheus scrapes them; counters of a process of its own "
+                      "begin at 0, so applications export theirs (Database::GetMetrics)");
+  stats.AsOf();
+  AddBackups(app, run);
+  AddVerify(app, run);
 }
 
 int ParseAndRun(int argc, char** argv) {
   CLI::App app("vdbtool: create, fill, search and check vdb databases", "vdbtool");
   app.set_version_flag("--version", std::string("vdbtool ") + kLibraryVersion);
   app.require_subcommand(1);
+  app.add_option("--memory-limit", GlobalLimits().memory_bytes,
+                 "Memory for caches, buffers and jobs, e.g. 256MiB (at least 64MiB; default: none)")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option("--disk-limit", GlobalLimits().disk_bytes,
+                 "What the database's files may take, e.g. 20GiB (default: none)")
+      ->transform(CLI::AsSizeValue(false));
   Run run;
   AddCommands(&app, &run);
   try {

@@ -1,0 +1,110 @@
+// A flipped byte anywhere in a database, RocksDB's tables, logs and list of files included, is found
+// by the open or by verify of checksums, or it is one of those that docs/durability.md lists as free
+// to change: then no answer changes with it.
+#include <cstdio>
+#include <map>
+#include <random>
+
+#include "format/ledger_record.h"
+#include "tests/crash/recorded_run.h"
+#include "tests/engine/damage_fixture.h"
+
+namespace vdb::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FlippedFilesTest : public DamageTest {
+ protected:
+  // How much of a log or MANIFEST the ledger knows.
+  uint64_t KnownBytes(const std::string& root, const std::string& file) {
+    const auto record = format::DecodeLedger(ReadBytes(root + "/ledger"));
+    EXPECT_TRUE(record.ok());
+    for (const format::TrackedFile& tracked : record->files) {
+      char name[32];
+      std::snprintf(name, sizeof(name),
+                    tracked.kind == format::TrackedKind::kManifest ? "MANIFEST-%06llu"
+                                                                    : "%06llu.log",
+                    static_cast<unsigned long long>(tracked.number));
+      if (fs::path(file).filename() == name) return tracked.synced_bytes;
+    }
+    return 0;
+  }
+
+  // As docs/durability.md lists them.
+  bool IsFree(const std::string& root, const std::string& file, uint64_t at) {
+    const std::string name = fs::path(file).filename();
+    if (name == "LOCK" || name == "IDENTITY" || name.starts_with("OPTIONS-")) return true;
+    if (name.ends_with(".sst")) {  // the padding of its last 53 bytes
+      const uint64_t size = fs::file_size(root + "/" + file);
+      return at >= size - 53 && at < size - 12 && ReadBytes(root + "/" + file)[at] == '\0';
+    }
+    const bool log = name.ends_with(".log") || name.starts_with("MANIFEST-");
+    return log && file.starts_with("docs-") && at >= KnownBytes(root, file);
+  }
+
+  // Empty: nothing was found.
+  std::string Found(const std::string& path) {
+    auto db = OpenAt(path, /*read_only=*/true);
+    if (!db.ok()) return Text(db);
+    const auto report = db->Verify({.level = VerifyLevel::kChecksums});
+    EXPECT_TRUE(report.ok()) << Text(report);
+    return report->problems.empty() ? "" : report->problems[0].message;
+  }
+
+  std::string Answers(const std::string& path) {
+    auto db = OpenAt(path, /*read_only=*/true);
+    if (!db.ok()) return Text(db);
+    auto docs = *db->OpenCollection("docs");
+    std::string answers;
+    for (const auto& [name, value] : ContentsOf(*db)) answers += name + "=" + value + "\n";
+    for (const auto& key : Nearest(docs, {7, 1}, 20)) answers += " " + key;
+    return answers;
+  }
+};
+
+TEST_F(FlippedFilesTest, AnyFileAtRandom) {
+  auto db = Open();
+  Fill(db);
+  VDB_ASSERT_OK(db.CreateSnapshot("kept"));
+  auto docs = *db.OpenCollection("docs");
+  for (int i = 0; i < 5; ++i) VDB_ASSERT_OK(Put(docs, "last" + std::to_string(i), {1, float(i)}));
+  fs::copy(Path(), scratch_ / "killed", fs::copy_options::recursive);
+  VDB_ASSERT_OK(db.Close());
+  std::mt19937 random(11);
+  std::map<std::string, int> by_kind;
+  size_t found = 0, free = 0;
+  for (const std::string& root : {Path(), scratch_ / "killed"}) {
+    ASSERT_EQ(Found(root), "");
+    const std::string right = Answers(root);
+    const std::vector<std::string> files = FilesOf(root);
+    // Each file in turn, so that small ones are not forgotten.
+    const size_t wanted = found + (LongRun() ? 2000 : 100);
+    for (size_t i = 0; found < wanted; ++i) {
+      const std::string& file = files[i % files.size()];
+      const std::string path = root + "/" + file, bytes = ReadBytes(path);
+      if (bytes.empty()) continue;
+      const size_t at = random() % bytes.size();
+      std::string flipped = bytes;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << random() % 8));
+      const bool is_free = IsFree(root, file, at);
+      WriteBytes(path, flipped);
+      const std::string what = Found(root);
+      if (what.empty()) {
+        EXPECT_TRUE(is_free) << file << " byte " << at << " of " << bytes.size() << ": not found";
+        EXPECT_EQ(Answers(root), right) << file << " byte " << at;
+        ++free;
+      } else {
+        ++found;
+        by_kind[fs::path(file).extension()] += 1;
+      }
+      WriteBytes(path, bytes);
+      if (HasFailure()) return;
+    }
+  }
+  for (const auto& [kind, count] : by_kind) std::printf("%s: %d\n", kind.c_str(), count);
+  std::printf("%zu flips found, %zu free to change\n", found, free);
+}
+
+}  // namespace
+}  // namespace vdb::testing
