@@ -108,7 +108,7 @@ TEST(CompactPowerCutTest, AtEveryOperationOfACompaction) {
     CutOptions cuts;
     cuts.seed = 100 * seed;
     cuts.first = run.first();
-    cuts.step = LongRun() ? 1 : 2 * Thinning();
+    cuts.step = LongRun() ? 1 : 4 * Thinning();
     cuts.policies_per_cut = LongRun() ? 6 : 1;
     const CutReport report = CutEverywhere(log, run.states(), cuts);
     std::printf("%zu operations, %zu cuts\n", log.size(), report.cut_count);
