@@ -8,7 +8,6 @@
 #include "engine/filter_run.h"
 #include "engine/iterator_impl.h"
 #include "engine/no_throw.h"
-#include "engine/query_run.h"
 #include "format/status_macros.h"
 
 namespace vdb {
@@ -139,7 +138,11 @@ StatusOr<Document> Collection::Get(std::string_view key, const ReadOptions& opti
                                    DocumentParts parts) const {
   return NoThrow([&]() -> StatusOr<Document> {
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
-    VDB_ASSIGN_OR_RETURN(auto document, impl_->Get(*look.view, *look.collection, key, parts));
+    const auto start = std::chrono::steady_clock::now();
+    auto found = impl_->Get(*look.view, *look.collection, key, parts);
+    impl_->CountCall(&impl_->metrics().read, std::chrono::steady_clock::now() - start,
+                     found.status());
+    VDB_ASSIGN_OR_RETURN(auto document, std::move(found));
     if (!document) {
       return Status::NotFound("collection '" + name_ + "' has no document of this key");
     }
@@ -167,12 +170,12 @@ StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOption
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(options.snapshot), id_, name_));
     engine::ResultCache& cache = impl_->result_cache();
     if (!cache.enabled() || !engine::IsCacheable(queries, options)) {
-      return impl_->Search(*look.view, *look.collection, queries, options);
+      return impl_->ObservedSearch(*look.view, *look.collection, queries, options);
     }
     std::string key = engine::ResultCacheKey(*look.view, id_, queries, options);
     if (const auto found = cache.Find(key)) return *found;
     VDB_ASSIGN_OR_RETURN(SearchResult result,
-                         impl_->Search(*look.view, *look.collection, queries, options));
+                         impl_->ObservedSearch(*look.view, *look.collection, queries, options));
     cache.Insert(std::move(key), result);
     return result;
   });
@@ -181,19 +184,19 @@ StatusOr<SearchResult> Collection::Search(MatrixView queries, const SearchOption
 StatusOr<QueryResult> Collection::Query(const QueryRequest& request) const {
   return NoThrow([&]() -> StatusOr<QueryResult> {
     VDB_ASSIGN_OR_RETURN(const Look look, LookAt(*impl_, PartsOf(request.snapshot), id_, name_));
-    return engine::RunQuery(*impl_, *look.view, *look.collection, request);
+    return impl_->ObservedQuery(*look.view, *look.collection, request);
   });
 }
 
 StatusOr<IndexReport> Collection::BuildIndex(const IndexOptions& options) {
-  return NoThrow([&] { return impl_->BuildIndex(id_, options); });
+  return NoThrow([&] { return impl_->BuildIndexJob(id_, name_, options); });
 }
 Status Collection::DropIndex(std::string_view column) {
   return NoThrow([&] { return impl_->DropIndex(id_, column); });
 }
 
 StatusOr<FieldIndexReport> Collection::AddFieldIndex(const FieldIndexOptions& options) {
-  return NoThrow([&] { return impl_->AddFieldIndex(id_, options); });
+  return NoThrow([&] { return impl_->AddFieldIndexJob(id_, name_, options); });
 }
 Status Collection::DropFieldIndex(std::string_view field, FieldIndexKind kind) {
   return NoThrow([&] { return impl_->DropFieldIndex(id_, field, kind); });

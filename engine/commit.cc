@@ -47,8 +47,26 @@ StatusOr<WriteResult> DatabaseImpl::WritePrepared(const PreparedBatch& prepared,
   Waiter waiter;
   waiter.batch = &prepared;
   waiter.sync = options.sync;
-  VDB_RETURN_IF_ERROR(Enqueue(&waiter));
+  const auto start = std::chrono::steady_clock::now();
+  const Status written = Enqueue(&waiter);
+  metrics_.write.Add(std::chrono::steady_clock::now() - start);
+  (written.ok() ? metrics_.batches_committed : metrics_.batches_refused).Add();
+  VDB_RETURN_IF_ERROR(written);
+  CountChanges(prepared);
   return waiter.result;
+}
+
+void DatabaseImpl::CountChanges(const PreparedBatch& batch) {
+  uint64_t puts = 0, deletes = 0;
+  for (const PreparedChange& change : batch.changes) {
+    using Kind = WriteBatch::Kind;
+    puts += change.kind == Kind::kPut || change.kind == Kind::kPutIfAbsent ||
+            change.kind == Kind::kReplaceIfVersion;
+    deletes += change.kind == Kind::kDelete || change.kind == Kind::kDeleteIfVersion;
+  }
+  metrics_.documents_put.Add(puts);
+  metrics_.documents_deleted.Add(deletes);
+  metrics_.documents_changed.Add(batch.changes.size() - puts - deletes);
 }
 
 // The writer at the head of the queue leads: it takes everyone who waits by then into its round.
@@ -107,6 +125,8 @@ void DatabaseImpl::RunRound(const std::vector<Waiter*>& group) {
   uint64_t accepted = 0;
   bool sync = false;
   for (Waiter* waiter : group) {
+    waiter->status = DiskAdmits(*waiter->batch);
+    if (!waiter->status.ok()) continue;
     waiter->status = round.Add(*waiter->batch, state_.batch + accepted + 1, &waiter->result);
     if (!waiter->status.ok()) continue;
     ++accepted;
@@ -204,6 +224,7 @@ Status DatabaseImpl::AppendRows(const std::map<uint32_t, std::vector<storage::Ne
   for (const auto& [column, new_rows] : rows) {
     status = open_.at(column).segment->Append(new_rows);
     if (!status.ok()) break;
+    metrics_.rows_written.Add(new_rows.size());
   }
   if (status.ok()) return status;
   const std::lock_guard lock(sync_mutex_);

@@ -79,7 +79,7 @@ Status DatabaseImpl::CheckSpaceToCompact(const std::vector<CompactionTarget>& ta
     what = "column '" + target.column.name + "'";
   }
   needed += kSpareBytes;
-  VDB_ASSIGN_OR_RETURN(const uint64_t free, fs().FreeBytes(path_));
+  VDB_ASSIGN_OR_RETURN(const uint64_t free, SpaceLeft());
   if (free >= needed) return Status::Ok();
   return Status::ResourceExhausted("compaction: the copy of " + what + " needs " +
                                    std::to_string(needed) + " bytes of disk, " +
@@ -166,7 +166,7 @@ Status DatabaseImpl::CompactDueColumns() {
       const std::lock_guard lock(indexer_mutex_);
       return !indexer_stop_;
     };
-    const auto compacted = Compact(options);
+    const auto compacted = CompactJob(options);  // one job at a time
     if (compacted.status().code() == StatusCode::kNotFound) continue;  // dropped meanwhile
     if (compacted.status().code() == StatusCode::kCancelled) return compacted.status();
     if (!compacted.ok()) {

@@ -105,6 +105,46 @@ StatusOr<VerifyReport> Database::Verify(const VerifyOptions& options) const {
   return NoThrow([&] { return impl_->Verify(options); });
 }
 
+StatusOr<CompactionReport> Database::Compact(const CompactionOptions& options) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->CompactJob(options); });
+}
+
+StatusOr<uint64_t> Database::StartJob(const JobRequest& request) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->StartJob(request); });
+}
+
+Status Database::WaitForJob(uint64_t id) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->jobs().Wait(id); });
+}
+
+Status Database::CancelJob(uint64_t id) {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->jobs().Cancel(id); });
+}
+
+Status Database::PauseJobs() {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->jobs().Pause(true); });
+}
+
+Status Database::ResumeJobs() {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->jobs().Pause(false); });
+}
+
+StatusOr<std::vector<JobInfo>> Database::Jobs() const {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->Jobs(); });
+}
+
+StatusOr<Metrics> Database::GetMetrics() const {
+  if (impl_ == nullptr) return Closed();
+  return NoThrow([&] { return impl_->GetMetrics(); });
+}
+
 Status Database::CreateSnapshot(std::string_view name) {
   if (impl_ == nullptr) return Closed();
   return NoThrow([&] { return impl_->CreateSnapshot(name); });
@@ -129,7 +169,7 @@ Status Database::DiffSnapshots(std::string_view from, std::string_view to,
 StatusOr<BackupReport> Database::Backup(const std::string& directory,
                                         const BackupOptions& options) {
   if (impl_ == nullptr) return Closed();
-  return NoThrow([&] { return impl_->Backup(directory, options); });
+  return NoThrow([&] { return impl_->BackupJob(directory, options); });
 }
 
 }  // namespace vdb

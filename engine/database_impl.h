@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -28,6 +29,9 @@
 
 #include "engine/allow_mask.h"
 #include "engine/engine_options.h"
+#include "engine/job_queue.h"
+#include "engine/limits.h"
+#include "engine/metrics_recorder.h"
 #include "engine/prepared_batch.h"
 #include "engine/result_cache.h"
 #include "engine/round.h"
@@ -39,6 +43,7 @@
 namespace vdb::engine {
 
 struct SegmentRewrite;
+class VerifyRun;
 
 class DatabaseImpl final : public storage::RocksWatcher,
                            public std::enable_shared_from_this<DatabaseImpl> {
@@ -109,6 +114,29 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   // compact.cc
   StatusOr<CompactionReport> Compact(const CompactionOptions& options);
+
+  // jobs.cc: what callers wait for, as jobs; and what they do not
+  StatusOr<IndexReport> BuildIndexJob(uint32_t collection_id, const std::string& collection,
+                                      const IndexOptions& options);
+  StatusOr<FieldIndexReport> AddFieldIndexJob(uint32_t collection_id,
+                                              const std::string& collection,
+                                              const FieldIndexOptions& options);
+  StatusOr<CompactionReport> CompactJob(const CompactionOptions& options);
+  StatusOr<BackupReport> BackupJob(const std::string& directory, const BackupOptions& options);
+  StatusOr<uint64_t> StartJob(const JobRequest& request);
+  StatusOr<std::vector<JobInfo>> Jobs() const;
+  JobQueue& jobs() { return jobs_; }
+
+  // observed_calls.cc
+  StatusOr<SearchResult> ObservedSearch(const View& view,
+                                        const format::CollectionEntry& collection,
+                                        MatrixView queries, const SearchOptions& options) const;
+  StatusOr<QueryResult> ObservedQuery(const View& view, const format::CollectionEntry& collection,
+                                      const QueryRequest& request) const;
+  bool CountCall(LatencyRecorder* latency, std::chrono::steady_clock::duration took,
+                 const Status& status) const;
+  StatusOr<Metrics> GetMetrics() const;
+  MetricsRecorder& metrics() const { return metrics_; }
 
   // backup.cc
   StatusOr<BackupReport> Backup(const std::string& directory, const BackupOptions& options);
@@ -190,6 +218,9 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   // commit.cc
   Status Enqueue(Waiter* waiter);
+  void CountChanges(const PreparedBatch& batch);
+  Status DiskAdmits(const PreparedBatch& batch);
+  StatusOr<uint64_t> SpaceLeft() const;
   StatusOr<WriteResult> WritePrepared(const PreparedBatch& prepared, const WriteOptions& options);
   void RunRound(const std::vector<Waiter*>& group);
   Status CommitRound(const Round& round, uint64_t batch_count, bool sync);
@@ -222,6 +253,14 @@ class DatabaseImpl final : public storage::RocksWatcher,
   void ShowManifest(View* view) const;
   Status PublishSchema(Manifest next);
   void CollectGarbage();
+
+  // verify.cc
+  Status VerifySnapshots(VerifyRun* run, const VerifyOptions& options) const;
+
+  // jobs.cc
+  void WriteJobHistory(const std::vector<JobInfo>& jobs) const;
+  StatusOr<std::vector<JobInfo>> ReadJobHistory() const;
+  void RestoreJobs();
 
   // index_background.cc
   void WakeIndexer();
@@ -265,6 +304,7 @@ class DatabaseImpl final : public storage::RocksWatcher,
 
   const std::string path_;
   const EngineOptions options_;
+  const MemoryShares shares_;
 
   // Writer state, under commit_mutex_.
   mutable std::mutex commit_mutex_;
@@ -281,6 +321,11 @@ class DatabaseImpl final : public storage::RocksWatcher,
   std::atomic<uint64_t> durable_batch_{0};
   std::atomic<uint64_t> sync_rounds_{0};
   bool closed_ = true;  // until it is open
+  struct DiskUse {
+    uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point walked;
+  };
+  DiskUse disk_used_;  // an upper bound, with DatabaseOptions::disk_limit_bytes
   // Ids whose files an index build is writing: no garbage. None runs if column_id is 0.
   struct ReservedIds {
     uint64_t first_segment = 0, past_segment = 0, epoch = 0;
@@ -316,6 +361,8 @@ class DatabaseImpl final : public storage::RocksWatcher,
     std::map<uint32_t, ObservedRecall> recalls;  // by column id; guarded by mutex
   };
   mutable Shadow shadow_;
+  mutable MetricsRecorder metrics_;
+  JobQueue jobs_;
   mutable MaskCache mask_cache_;
   mutable ResultCache result_cache_;
 

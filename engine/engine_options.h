@@ -19,6 +19,7 @@ struct EngineOptions {
   size_t tombstones_max = 8192;           // more are folded into masks; bounds the work of an open
   uint64_t indexer_rows_min = 50'000;     // background_jobs: unindexed rows that call for a build
   uint32_t indexer_pause_ms = 2000;       // and how long it waits for more of them
+  uint32_t job_retry_ms = 30'000;         // a background job that found the disk full tries again
   query::Clock clock = {};                // of deadlines; empty: the system's
   bool codes_always = false;              // search by codes where scanning rows would be as fast
 };

@@ -59,9 +59,10 @@ void DatabaseImpl::IndexerLoop() {
     if (indexer_stop_) return;
     indexer_due_ = false;
     lock.unlock();
-    const Status status = NoThrow([this] { return IndexDueColumns(); });
+    Status status = NoThrow([this] { return IndexDueColumns(); });
+    if (status.ok()) status = NoThrow([this] { return CompactDueColumns(); });
     if (!status.ok() && status.code() != StatusCode::kCancelled) {
-      Log(LogLevel::kWarning, "background index: " + status.ToString());
+      Log(LogLevel::kWarning, "background job: " + status.ToString());
     }
     lock.lock();
     if (status.ok() || indexer_stop_) continue;
@@ -73,6 +74,7 @@ void DatabaseImpl::IndexerLoop() {
 Status DatabaseImpl::IndexDueColumns() {
   struct Due {
     uint32_t collection_id;
+    std::string collection;
     std::string column;
   };
   std::vector<Due> due;
@@ -90,7 +92,7 @@ Status DatabaseImpl::IndexDueColumns() {
         const bool many = unindexed > options_.indexer_rows_min ||
                           unindexed * column.dimension * sizeof(float) > kBytesMin;
         if (many && unindexed * kIndexedPerUnindexed > indexed) {
-          due.push_back({collection.id, column.name});
+          due.push_back({collection.id, collection.name, column.name});
         }
       }
     }
@@ -103,7 +105,7 @@ Status DatabaseImpl::IndexDueColumns() {
       const std::lock_guard lock(indexer_mutex_);
       return !indexer_stop_;
     };
-    const auto built = BuildIndex(column.collection_id, options);
+    const auto built = BuildIndexJob(column.collection_id, column.collection, options);
     if (built.status().code() == StatusCode::kNotFound) continue;  // dropped meanwhile
     if (built.status().code() == StatusCode::kCancelled) return built.status();
     if (!built.ok()) {

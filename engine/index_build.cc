@@ -145,6 +145,23 @@ Status IndexBuilder::ListRows() {
   return Status::Ok();
 }
 
+// Before hours of work: whether the copy of the rows, and the codes, will fit on the disk.
+Status IndexBuilder::CheckSpace() const {
+  uint64_t key_bytes = 0, rows = 0;
+  for (const SegmentView* segment : sources_) {
+    key_bytes += segment->mark.key_bytes;
+    rows += segment->mark.rows;
+  }
+  const uint64_t row_bytes = uint64_t{dimension_} * sizeof(float) + sizeof(format::RowRecord) +
+                             dimension_ * 3 / 4 + 32;  // with both codes and their factors
+  const uint64_t needed = rows_.size() * (row_bytes + (rows == 0 ? 0 : key_bytes / rows));
+  if (needed <= input_.space_bytes) return Status::Ok();
+  return Status::ResourceExhausted("index build: the copy of " + std::to_string(rows_.size()) +
+                                   " rows needs about " + std::to_string(needed) +
+                                   " bytes of disk, " + std::to_string(input_.space_bytes) +
+                                   " are left; free some space");
+}
+
 // What the index is about: the unit row under cosine, else the vector as it was given, each product
 // rounded once as for reads.
 bool IndexBuilder::SourceVector(const SegmentView& segment, uint64_t row, float* out) const {
@@ -170,6 +187,7 @@ Status IndexBuilder::Train() {
   options.list_count = static_cast<uint32_t>(
       std::min<uint64_t>(input_.options->list_count, rows_.size()));
   options.thread_count = threads_;
+  options.memory_bytes_max = input_.memory_bytes_max;
   options.progress = [this](uint64_t done, uint64_t total) {
     return Tick("train", done, total).ok();
   };
@@ -250,6 +268,7 @@ Status IndexBuilder::Run() {
   VDB_ASSIGN_OR_RETURN(kernels_, index::ActiveKernels());
   VDB_RETURN_IF_ERROR(Decide());
   VDB_RETURN_IF_ERROR(ListRows());
+  VDB_RETURN_IF_ERROR(CheckSpace());
   if (report_.trained) VDB_RETURN_IF_ERROR(Train());
   if (codebook_ == nullptr) return Status::Ok();  // no live row: no index either
   if (!rows_.empty()) {

@@ -27,6 +27,8 @@ struct BuildInput {
   uint64_t first_segment_id = 0, past_segment_id = 0;  // reserved for what it writes
   storage::SegmentCapacity capacity;
   const IndexOptions* options = nullptr;
+  uint64_t memory_bytes_max = 0;     // for training; 0: no limit
+  uint64_t space_bytes = UINT64_MAX; // of disk, that it may fill
 };
 
 class IndexBuilder {
@@ -44,6 +46,7 @@ class IndexBuilder {
   Status Decide();
   bool MustTrain(const ColumnView& column, uint64_t live_rows);
   Status ListRows();
+  Status CheckSpace() const;
   Status Train();
   Status Assign();
   Status AssignBlock(uint64_t from, uint64_t past);

@@ -151,9 +151,12 @@ StatusOr<IndexReport> DatabaseImpl::BuildIndex(uint32_t collection_id,
   BuildPlan plan;
   const Status begun = NoThrow([&] { return BeginBuild(collection_id, options, &plan); });
   if (!begun.ok()) return EndRewrite(plan, begun, {});
+  auto space = SpaceLeft();
+  if (!space.ok()) return EndRewrite(plan, space.status(), {});
   IndexBuilder builder({&fs(), SegmentsDir(), EpochsDir(), plan.column, plan.view, plan.ids.epoch,
                         plan.ids.first_segment, plan.ids.past_segment,
-                        UsualCapacity(plan.column.dimension), &options});
+                        UsualCapacity(plan.column.dimension), &options, shares_.job_bytes,
+                        *space});
   const Status built = NoThrow([&] { return builder.Run(); });
   VDB_RETURN_IF_ERROR(EndRewrite(plan, built, builder.rewrite()));
   return builder.report();

@@ -51,6 +51,7 @@ Status DatabaseImpl::Publish(Manifest next) {
   }
   manifest_ = std::make_shared<const Manifest>(std::move(next));
   manifest_checksum_ = current.manifest_checksum;
+  metrics_.publishes.Add();
   status = WriteLedger();
   if (!status.ok()) Fail(status);  // the generation stands; later writes are refused
   return Status::Ok();

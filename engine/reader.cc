@@ -103,7 +103,8 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   view->pin = pin;
   VDB_ASSIGN_OR_RETURN(view->store, storage::DocumentStore::Open({docs, &fs(), nullptr, false,
                                                                   options_.write_buffer_bytes,
-                                                                  options_.user.logger}));
+                                                                  options_.user.logger,
+                                                                  shares_.block_cache_bytes}));
   if (!view->store->consistent()) {
     return Status::Busy("'" + docs + "' changed while it was opened");
   }

@@ -158,6 +158,10 @@ StatusOr<DatabaseStats> DatabaseImpl::Stats() const {
   stats.durable_batch_number = durable_batch_;
   stats.tombstone_count = view->tombstones;
   stats.sync_round_count = sync_rounds_;
+  if (read_only()) {
+    const std::chrono::duration<double> age = std::chrono::steady_clock::now() - view->looked_at;
+    stats.view_age_seconds = age.count();
+  }
   stats.simd_level = kernels->name;
   for (const format::CollectionEntry& collection : view->manifest->collections) {
     VDB_ASSIGN_OR_RETURN(auto figures, Stats(*view, collection));

@@ -346,7 +346,11 @@ StatusOr<std::shared_ptr<const AllowMask>> DatabaseImpl::MaskOf(
     const View& view, const format::CollectionEntry& collection, uint32_t column_id,
     const Filter& filter, query::Budget* budget) const {
   MaskCache::Key key = {view.batch, view.manifest->generation, column_id, filter.ToString()};
-  if (auto found = mask_cache_.Find(key)) return found;
+  if (auto found = mask_cache_.Find(key)) {
+    metrics_.mask_hits.Add();
+    return found;
+  }
+  metrics_.mask_misses.Add();
   VDB_ASSIGN_OR_RETURN(FilterMatches matches, RunFilter(view, collection, filter, budget));
   const auto start = std::chrono::steady_clock::now();
   static const ColumnView kEmpty;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "format/checksum.h"
+#include "format/job_history.h"
 #include "format/manifest.h"
 #include "format/migration_record.h"
 #include "storage/ledger.h"
@@ -84,6 +85,16 @@ void VerifyLedger(VerifyRun* run, const View& view) {
   for (const VerifyProblem& problem : found) {
     run->Problem(problem.file, problem.where, problem.message);
   }
+}
+
+void VerifyJobHistory(VerifyRun* run) {
+  const std::string name(format::kJobsFile);
+  auto bytes = storage::ReadWholeFile(run->fs(), run->PathOf(name), format::kJobHistoryBytesMax);
+  if (bytes.status().code() == StatusCode::kNotFound) return;
+  run->report().files_checked += 1;
+  const Status status =
+      bytes.ok() ? format::DecodeJobHistory(*bytes, name).status() : bytes.status();
+  if (!status.ok()) run->Problem(name, "whole file", status.message());
 }
 
 void VerifyMigrationRecord(VerifyRun* run) {

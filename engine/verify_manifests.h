@@ -9,6 +9,8 @@ namespace vdb::engine {
 
 void VerifyManifests(VerifyRun* run, const View& view);
 void VerifyLedger(VerifyRun* run, const View& view);
+/// The file `jobs`, if there is one.
+void VerifyJobHistory(VerifyRun* run);
 void VerifyMigrationRecord(VerifyRun* run);
 
 }  // namespace vdb::engine

@@ -27,6 +27,8 @@ class VerifyRun {
 
   /// `file` is relative to the root. However much is damaged, the report stays small.
   void Problem(const std::string& file, const std::string& where, const std::string& message);
+  /// What another run found.
+  void Add(const VerifyReport& other, const std::string& where);
   /// kCancelled if the caller has had enough.
   Status Tick(std::string_view stage, uint64_t done, uint64_t total) const;
 

@@ -1,6 +1,7 @@
 // View: what one read sees. Made under the commit mutex, swapped as one pointer, immutable.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -42,6 +43,7 @@ class View {
   std::shared_ptr<const void> pin;                  // readers: keeps the generation's files
   std::shared_ptr<storage::DocumentStore> store;
 
+  std::chrono::steady_clock::time_point looked_at = std::chrono::steady_clock::now();
   uint64_t batch = 0;
   uint64_t tombstones = 0;
   std::shared_ptr<const format::Manifest> manifest;

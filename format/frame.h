@@ -51,6 +51,7 @@ inline constexpr std::string_view kOrderMagic = "VDBORDER";
 inline constexpr std::string_view kEpochMagic = "VDBEPOCH";
 inline constexpr std::string_view kListMagic = "VDB-LIST";
 inline constexpr std::string_view kSnapshotMagic = "VDB-SNAP";
+inline constexpr std::string_view kJobsMagic = "VDB-JOBS";
 inline constexpr std::string_view kMigrationMagic = "VDB-MIGR";
 inline constexpr std::string_view kBackupMarkerMagic = "VDBBKDIR";
 inline constexpr std::string_view kBackupRecordMagic = "VDBBKREC";

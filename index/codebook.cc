@@ -224,9 +224,23 @@ StatusOr<std::shared_ptr<const Codebook>> Codebook::Train(const TrainOptions& op
                               : SuggestedListCount(row_count, options.dimension),
       1, std::min<uint64_t>(row_count, format::kListCountMax));
   if (!GoOn(options, 0, 12)) return Stopped();
+  uint64_t wanted = SampleSize(row_count, lists, header.padded_dimension);
+  if (options.memory_bytes_max != 0) {
+    // The centroids, before and after a step, and two numbers a row of the sample.
+    const uint64_t row_bytes = uint64_t{header.padded_dimension} * sizeof(float);
+    const uint64_t fixed = 2 * lists * row_bytes;
+    const uint64_t room = options.memory_bytes_max - std::min(options.memory_bytes_max, fixed);
+    const uint64_t fits = room / (row_bytes + 2 * sizeof(uint32_t));
+    if (fits < std::min(wanted, 16 * lists)) {
+      return Status::ResourceExhausted(
+          "training " + std::to_string(lists) + " lists needs more than the " +
+          std::to_string(options.memory_bytes_max) + " bytes of memory that a job may use; raise "
+          "memory_limit_bytes, or ask for fewer lists");
+    }
+    wanted = std::min(wanted, fits);
+  }
   Sample sample =
-      ReadSample(options, *kernels, book->rotation_, row_count,
-                 SampleSize(row_count, lists, header.padded_dimension), source);
+      ReadSample(options, *kernels, book->rotation_, row_count, wanted, source);
   header.scale = ChooseScale(*kernels, options.metric, &sample);
   CodeSample(*kernels, header.scale, options.seed, &sample);
   if (sample.count == 0) {

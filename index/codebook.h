@@ -35,6 +35,7 @@ struct TrainOptions {
   uint32_t list_count = 0;      ///< 0: SuggestedListCount(row_count, dimension)
   uint64_t seed = 1;
   uint32_t thread_count = 1;
+  uint64_t memory_bytes_max = 0;  ///< a smaller sample rather than more; 0: no limit
   /// Called between steps; false cancels (kCancelled).
   std::function<bool(uint64_t done, uint64_t total)> progress = {};
 };
@@ -48,7 +49,8 @@ class Codebook {
   /// Trains on `row_count` rows of `source`, of which it reads a sample: 64 per list, fewer of
   /// long vectors, at least 256. Memory: O(sample x D), about 512 MiB at most until there are 8,000
   /// lists or so; the peak is reported in `memory_bytes` if not null. kFailedPrecondition if none
-  /// of the sample can be coded.
+  /// of the sample can be coded; kResourceExhausted if `memory_bytes_max` has not room for 16 rows
+  /// per list.
   static StatusOr<std::shared_ptr<const Codebook>> Train(const TrainOptions& options,
                                                          uint64_t row_count,
                                                          const RowSource& source,

@@ -182,7 +182,7 @@ StatusOr<int> RunPut(const PutArgs& args) {
 }
 
 StatusOr<int> RunGet(const KeyArgs& args) {
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();

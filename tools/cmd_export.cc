@@ -72,7 +72,7 @@ StatusOr<int> RunExport(const ExportArgs& args) {
     if (!filter) return kUsage;
     options.filter = std::move(*filter);
   }
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto begin = std::chrono::steady_clock::now();
   StatusOr<ExportReport> report = ExportReport();

@@ -74,7 +74,7 @@ StatusOr<int> RunFieldIndexDrop(const FieldIndexArgs& args) {
 }
 
 StatusOr<int> RunFieldIndexList(const FieldIndexArgs& args) {
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();
@@ -103,7 +103,7 @@ StatusOr<int> RunFieldIndexList(const FieldIndexArgs& args) {
 StatusOr<int> RunCount(const CountArgs& args) {
   const auto filter = ParseFilter(args.filter);
   if (!filter) return kUsage;
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();

@@ -77,7 +77,7 @@ void PrintNotes(const QueryArgs& args, const QueryResult& result) {
 StatusOr<int> RunQuery(const QueryArgs& args) {
   const auto filter = ParseFilter(args.filter);
   if (!filter) return kUsage;
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();

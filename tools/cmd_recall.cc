@@ -154,7 +154,7 @@ StatusOr<RecallReport> Measure(const Collection& collection, const RecallArgs& a
 
 StatusOr<int> RunRecall(const RecallArgs& args) {
   if (!IsOneGoal(args.recall.has_value(), args.nprobe > 0, /*exact=*/false)) return kUsage;
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();

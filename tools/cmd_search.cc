@@ -204,7 +204,7 @@ StatusOr<int> RunSearch(const SearchArgs& args) {
   }
   const auto filter = ParseFilter(args.filter);
   if (!filter) return kUsage;
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto collection = db->OpenCollection(args.collection);
   if (!collection.ok()) return collection.status();

@@ -100,7 +100,7 @@ std::string StatsJson(const DatabaseStats& stats, const std::string& content_has
 }  // namespace
 
 StatusOr<int> RunList(const ListArgs& args) {
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
   const auto stats = db->Stats();
   if (!stats.ok()) return stats.status();
@@ -118,8 +118,14 @@ StatusOr<int> RunList(const ListArgs& args) {
 }
 
 StatusOr<int> RunStats(const StatsArgs& args) {
-  auto db = OpenForReading(args.database);
+  auto db = OpenForReading(args.database, args.as_of);
   if (!db.ok()) return db.status();
+  if (args.prometheus) {
+    const auto metrics = db->GetMetrics();
+    if (!metrics.ok()) return metrics.status();
+    Print(PrometheusText(*metrics));
+    return kDone;
+  }
   const auto stats = db->Stats();
   if (!stats.ok()) return stats.status();
   std::string content_hash;

@@ -17,6 +17,8 @@ bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7
 
 DatabaseOptions WithLogger() {
   DatabaseOptions options;
+  options.memory_limit_bytes = GlobalLimits().memory_bytes;
+  options.disk_limit_bytes = GlobalLimits().disk_bytes;
   options.logger = [](LogLevel level, std::string_view line) {
     if (level == LogLevel::kWarning) PrintError("warning: " + std::string(line));
     if (level == LogLevel::kError) PrintError(line);
@@ -26,8 +28,14 @@ DatabaseOptions WithLogger() {
 
 }  // namespace
 
-StatusOr<Database> OpenForReading(const std::string& path) {
+Limits& GlobalLimits() {
+  static Limits limits;
+  return limits;
+}
+
+StatusOr<Database> OpenForReading(const std::string& path, const std::string& as_of) {
   DatabaseOptions options = WithLogger();
+  options.as_of = as_of;
   options.read_only = true;
   return Database::Open(path, options);
 }

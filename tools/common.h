@@ -18,8 +18,15 @@ inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;  // failed, or not found
 inline constexpr int kUsage = 2;
 
+/// DatabaseOptions that every command takes, from the command line; 0: none.
+struct Limits {
+  uint64_t memory_bytes = 0;
+  uint64_t disk_bytes = 0;
+};
+Limits& GlobalLimits();
+
 /// Opens for reading: takes no lock, writes nothing.
-StatusOr<Database> OpenForReading(const std::string& path);
+StatusOr<Database> OpenForReading(const std::string& path, const std::string& as_of = {});
 StatusOr<Database> OpenForWriting(const std::string& path);
 
 /// "cosine", "dot" or "l2"; anything else was refused by the command line.

@@ -41,6 +41,7 @@ struct DatabaseStats {
   uint64_t durable_batch_number = 0;  ///< last batch known to survive power loss (writers only)
   uint64_t tombstone_count = 0;   ///< deletes not yet folded into masks
   uint64_t sync_round_count = 0;  ///< commit rounds that synced since the open
+  double view_age_seconds = 0;  ///< read-only: since the open or the last Refresh; else 0
   std::string simd_level;
   std::vector<CollectionStats> collections;
 };

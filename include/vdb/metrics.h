@@ -22,18 +22,24 @@ struct LatencyHistogram {
 /// Counters grow from the open on. Reading them costs microseconds and stops nobody.
 struct Metrics {
   uint64_t batches_committed = 0, batches_refused = 0;
-  uint64_t documents_put = 0, documents_deleted = 0, rows_written = 0;
-  uint64_t reads = 0, searches = 0, queries = 0, searches_exact = 0, searches_limited = 0;
-  uint64_t codes_scanned = 0, rows_scored = 0;
-  uint64_t slow_query_count = 0;
-  uint64_t sync_rounds = 0, publishes = 0;
+  uint64_t documents_put = 0, documents_changed = 0, documents_deleted = 0;  ///< asked for
+  uint64_t rows_written = 0;
+  uint64_t searches_exact = 0;      ///< answers of Search, a query each
+  uint64_t searches_approximate = 0;
+  uint64_t answers_stopped = 0;     ///< by a deadline, a memory limit or a cancellation
+  uint64_t slow_query_count = 0;    ///< DatabaseOptions::slow_query_ms
+  uint64_t sync_rounds = 0;         ///< commit rounds that synced
+  uint64_t publishes = 0;           ///< generations published
   uint64_t mask_cache_hits = 0, mask_cache_misses = 0;
   uint64_t jobs_done = 0, jobs_failed = 0;
-  uint64_t corruption_count = 0;   ///< reads that found damage
-  LatencyHistogram write, read, search, query;
-  // Gauges.
-  uint64_t open_snapshot_count = 0, job_queue_length = 0, tombstone_count = 0;
-  uint64_t document_count = 0, segment_count = 0, file_bytes = 0;
+  uint64_t corruption_count = 0;    ///< reads that found damage
+  LatencyHistogram write, read, search, query;  ///< calls of Write, Get, Search and Query
+  // Gauges: how it is now.
+  uint64_t jobs_waiting = 0, jobs_running = 0;
+  uint64_t tombstone_count = 0, collection_count = 0, document_count = 0;
+  uint64_t segment_count = 0, row_count = 0, segment_bytes = 0;
+  uint64_t batch_number = 0, durable_batch_number = 0, generation = 0;
+  double view_age_seconds = 0;      ///< read-only: since the last look at the writer's state
 };
 
 /// The text form that Prometheus scrapes (exposition format 0.0.4); names begin with "vdb_".

@@ -90,7 +90,7 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   rocksdb::BlockBasedTableOptions table;
   // Few shards and filters in partitions: a filter block larger than a shard of the cache would be
   // read again by every Get (measured: 25 times slower puts past 600,000 documents).
-  table.block_cache = rocksdb::NewLRUCache(32u << 20, /*num_shard_bits=*/2);
+  table.block_cache = rocksdb::NewLRUCache(from.block_cache_bytes, /*num_shard_bits=*/2);
   table.cache_index_and_filter_blocks = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.partition_filters = true;

@@ -71,6 +71,7 @@ struct DocumentStoreOptions {
   bool create = false;
   size_t write_buffer_bytes = 4u << 20;  // also bounds the WAL that every reader replays
   Logger logger;
+  uint64_t block_cache_bytes = 32u << 20;
   bool skip_damaged_logs = false;  // for repairs: what follows a damaged record is replayed, too
 };
 

@@ -1,6 +1,7 @@
 // SIGKILL at chosen phases of the commit and of publishing. A child process (this program again)
 // writes batches from several threads, synced and unsynced, and reports each acknowledgement
 // through a pipe; a hook in its file system kills it before a chosen operation of a chosen phase.
+// In the last phase index builds, compactions, named snapshots and a reader are at work as well.
 // After each kill the parent reopens and checks: every synced batch is there, the batches that are
 // there are a prefix in commit order, each one whole, and Verify is clean. The same directory lives
 // through all kills of its phase.
@@ -32,13 +33,16 @@ constexpr size_t kThreads = 3;
 constexpr uint64_t kWindow = 12;  // live documents per thread
 
 enum Phase {
-  kRowWrite, kSegmentSync, kWalWrite, kWalSync, kLedger, kPublish, kStoreFlush, kAnytime, kPhases
+  kRowWrite, kSegmentSync, kWalWrite, kWalSync, kLedger, kPublish, kStoreFlush, kAnytime, kJobs,
+  kPhases
 };
 constexpr std::array<const char*, kPhases> kPhaseNames = {
     "row write", "segment sync", "WAL write",      "WAL sync",
-    "ledger",    "publish",      "RocksDB tables", "any operation"};
+    "ledger",    "publish",      "RocksDB tables", "any operation",
+    "jobs at work"};
 // Kills come before the N-th operation of the phase, N random below this.
-constexpr std::array<size_t, kPhases> kOperationsMax = {300, 200, 100, 60, 100, 60, 12, 600};
+constexpr std::array<size_t, kPhases> kOperationsMax = {300, 200, 100, 60, 100, 60, 12, 600,
+                                                        3000};
 
 bool InPhase(const Operation& op, int phase) {
   const bool write = op.kind == OpKind::kWrite, sync = op.kind == OpKind::kSync;
@@ -98,6 +102,51 @@ int Complain(const Status& status) {
   return 1;
 }
 
+// Builds, compacts, keeps and drops, one after the other, until the writers are done.
+Status RunJobs(Database* database, uint64_t seed, const std::atomic<bool>& done) {
+  std::mt19937_64 random(seed);
+  auto collection = database->OpenCollection(kCollection);
+  if (!collection.ok()) return collection.status();
+  for (uint64_t n = 0; !done; ++n) {
+    Status status;
+    switch (random() % 4) {
+      case 0: {
+        IndexOptions options;
+        options.column = random() % 2 == 0 ? kCosineColumn : kL2Column;
+        options.list_count = 1 + static_cast<uint32_t>(random() % 4);
+        options.retrain = random() % 2 == 0;
+        status = collection->BuildIndex(options).status();
+        break;
+      }
+      case 1: status = database->Compact({.full = random() % 2 == 0}).status(); break;
+      case 2: {
+        const std::string name = std::to_string(seed) + "-" + std::to_string(n);
+        status = database->CreateSnapshot(name);
+        break;
+      }
+      default: {
+        const auto kept = database->ListSnapshots();
+        if (!kept.ok()) return kept.status();
+        if (kept->size() > 2) status = database->DropSnapshot(kept->front().name);
+      }
+    }
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+// Opens beside the writer, again and again; a look counts if it is one.
+Status RunReader(const std::string& path, const std::atomic<bool>& done) {
+  while (!done) {
+    const auto reader = OpenReader(path);
+    if (reader.status().code() == StatusCode::kBusy) continue;
+    if (!reader.ok()) return reader.status();
+    const auto hash = reader->ContentHash();
+    if (!hash.ok()) return hash.status();
+  }
+  return Status::Ok();
+}
+
 // Arguments: root, phase, operation to be killed before, seed. Acknowledgements go to standard
 // output, one write each: "thread i batch sync".
 int Child(const std::vector<std::string>& arguments) {
@@ -143,7 +192,21 @@ int Child(const std::vector<std::string>& arguments) {
       }
     });
   }
+  std::atomic<bool> done{false};
+  std::vector<std::thread> others;
+  if (phase == kJobs) {
+    others.emplace_back([&] {
+      const Status status = RunJobs(&*database, seed, done);
+      if (!status.ok()) failures += Complain(status);
+    });
+    others.emplace_back([&] {
+      const Status status = RunReader(root + "/" + kDatabaseName, done);
+      if (!status.ok()) failures += Complain(status);
+    });
+  }
   for (auto& thread : threads) thread.join();
+  done = true;
+  for (auto& thread : others) thread.join();
   if (failures > 0) return 1;
   const Status closed = database->Close();
   return closed.ok() ? 0 : Complain(closed);
@@ -198,6 +261,12 @@ ChildResult RunChild(const std::vector<std::string>& arguments) {
   return result;
 }
 
+// VDB_KILLS: a number of one's own, for the longest runs.
+size_t KillCount() {
+  if (const char* text = std::getenv("VDB_KILLS")) return std::stoul(text);
+  return LongRun() ? 2250 : 234 / Thinning();
+}
+
 using Reached = std::array<uint64_t, kThreads>;
 
 // The collection must hold, per thread, exactly what its first i batches leave, for some i that is
@@ -247,8 +316,22 @@ Status CheckAfterKill(const Database& database,
   return CheckModel(database, model);
 }
 
+// Each named snapshot is a state of its own, whole.
+Status CheckSnapshots(const std::string& path, const Database& database) {
+  const auto snapshots = database.ListSnapshots();
+  if (!snapshots.ok()) return snapshots.status();
+  for (const SnapshotInfo& one : *snapshots) {
+    const auto kept = Database::Open(path, {.read_only = true, .as_of = one.name});
+    if (!kept.ok()) return kept.status();
+    Reached any = {};
+    const Status right = CheckAfterKill(*kept, {}, &any);
+    if (!right.ok()) return Status(right.code(), "snapshot " + one.name + ": " + right.message());
+  }
+  return Status::Ok();
+}
+
 TEST(KillTest, EverySyncedBatchSurvivesAKillInAnyPhase) {
-  const size_t kills_per_phase = LongRun() ? 250 : 26 / Thinning();
+  const size_t kills_per_phase = KillCount() / kPhases;
   constexpr uint64_t kSeed = 2026;
   std::printf("seed %d\n%-16s %6s %9s %9s\n", static_cast<int>(kSeed), "phase", "kills", "not hit",
               "batches");
@@ -275,7 +358,8 @@ TEST(KillTest, EverySyncedBatchSurvivesAKillInAnyPhase) {
       if (database.status().code() == StatusCode::kNotFound && !made) continue;
       ASSERT_TRUE(database.ok()) << database.status().ToString();
       made = true;
-      const Status right = CheckAfterKill(*database, child.acknowledgements, &reached);
+      Status right = CheckAfterKill(*database, child.acknowledgements, &reached);
+      if (right.ok() && phase == kJobs) right = CheckSnapshots(root / kDatabaseName, *database);
       ASSERT_TRUE(right.ok()) << kPhaseNames[static_cast<size_t>(phase)] << " operation " << at
                               << ", kill " << killed << ": " << right.ToString();
       ASSERT_TRUE(database->Close().ok());
