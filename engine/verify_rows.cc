@@ -1,6 +1,7 @@
 // See verify_rows.h.
 #include "engine/verify_rows.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -1,6 +1,6 @@
-// A flipped byte anywhere in a database, RocksDB's tables, logs and list of files included, is found
-// by the open or by verify of checksums, or it is one of those that docs/durability.md lists as free
-// to change: then no answer changes with it.
+// A flipped byte anywhere in a database, RocksDB's tables, logs and list of files included, is
+// found by the open or by verify of checksums, or it is one of those that docs/durability.md lists
+// as free to change: then no answer changes with it.
 #include <cstdio>
 #include <map>
 #include <random>

@@ -2,6 +2,7 @@
 // a repair of what the cut left ends in the same contents.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "engine/repair.h"
 #include "tests/crash/recorded_run.h"
@@ -35,10 +36,11 @@ class RepairPowerCutTest : public DamageTest {
 
   // Gives the number of cuts after which the repaired database was there without more ado.
   size_t CutEverywhere(const Log& log, size_t step) {
-    size_t cuts = 0, done = 0;
+    size_t cuts = 0, done = 0, turn = 0;
     for (size_t at = first_; at <= log.size(); at += step) {
       for (const CutPolicy& policy : AllPolicies(at)) {
-        if (++cuts % (LongRun() ? 1 : 3) != 0) continue;
+        if (++turn % (LongRun() ? 1 : 3) != 0) continue;
+        ++cuts;
         ScratchDir root;
         CutPowerAt(log, at, policy, root.path());
         const std::string path = root / "db";
@@ -95,6 +97,48 @@ TEST_F(RepairPowerCutTest, OfADamagedRocksManifest) {
   });
   if (HasFatalFailure()) return;
   EXPECT_GT(CutEverywhere(fs_.log(), LongRun() ? 1 : 6 * Thinning()), 0u);
+}
+
+// Each operation of a repair fails, once, for ever, or for want of space: the repair says so, and a
+// second one, on a disk that works, ends in the same contents.
+TEST_F(RepairPowerCutTest, OnAFailingDisk) {
+  Record([this](storage::FileSystem& fs) {
+    for (const std::string& file : FilesOf(Path())) {
+      if (file.ends_with(".npy")) return FlipByte(fs, Path() + "/" + file, 4096 + 5);
+    }
+  });
+  if (HasFatalFailure()) return;
+  const Log log = fs_.log();
+  ScratchDir damaged;
+  CutPowerAt(log, first_, {CutPolicy::Pending::kAll, CutPolicy::Pending::kAll, 1}, damaged.path());
+  const Status error = Status::IoError("planted");
+  size_t failed = 0;
+  const size_t operations = log.size() - first_;
+  for (size_t i = 0; i < operations; i += LongRun() ? 1 : 5 * Thinning()) {
+    for (int kind = 0; kind < 3; ++kind) {
+      ScratchDir root;
+      std::filesystem::copy(damaged.path(), root.path(),
+                            std::filesystem::copy_options::recursive |
+                                std::filesystem::copy_options::overwrite_existing);
+      RecordingFileSystem fs(root.path(), DurableImage(root.path()));
+      const size_t at = fs.size() + i;
+      fs.SetHook(kind == 0 ? FailAt(at, error, false)
+                           : kind == 1 ? FailAt(at, error, true) : FullDiskFrom(at));
+      const auto first = engine::RepairDatabase(fs, root / "db", {});
+      failed += first.ok() ? 0 : 1;
+      const std::string where = "operation " + std::to_string(i) + ", kind " +
+                                std::to_string(kind) + ": ";
+      const auto second = Repair(root / "db");
+      ASSERT_TRUE(second.ok()) << where << Text(second);
+      EXPECT_EQ(second->verified.problem_count, 0u) << where;
+      auto db = OpenAt(root / "db", /*read_only=*/true);
+      ASSERT_TRUE(db.ok()) << where << Text(db);
+      EXPECT_TRUE(ContentsOf(*db) == expected_) << where << "other contents";
+      if (HasFailure()) return;
+    }
+  }
+  std::printf("%zu operations, %zu repairs failed\n", operations, failed);
+  EXPECT_GT(failed, 0u);
 }
 
 // The cuts must notice a missing sync.

@@ -107,7 +107,12 @@ void DiskModel::Apply(const Operation& op) {
       break;
     }
     case OpKind::kRename:
-      if (Split(op.path).dir != Split(op.target).dir) std::abort();  // not modelled, not needed
+      if (Split(op.path).dir != Split(op.target).dir) {  // two changes, each as durable as its own
+        parent(op.target).pending.push_back({"", Split(op.target).name,
+                                             parent(op.path).live().at(name)});
+        parent(op.path).pending.push_back({name, "", {}});
+        break;
+      }
       parent(op.path).pending.push_back({name, Split(op.target).name,
                                          parent(op.path).live().at(name)});
       break;
