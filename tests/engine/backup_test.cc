@@ -221,6 +221,47 @@ TEST_F(BackupTest, EveryBackupIsItsMoment) {
   }
 }
 
+// Everything it reads is replaced, sealed, masked or dropped while it reads.
+TEST_F(BackupTest, WhileEverythingIsWrittenAnew) {
+  auto db = Fill();
+  const std::string hash = Hash(db), answers = Answers(db, "docs") + Answers(db, "other");
+  auto docs = *db.OpenCollection("docs");
+  int calls = 0;
+  auto report = db.Backup(Dir(), {.progress = [&](const Progress&) {
+                            for (int i = 0; i < 10; ++i) {
+                              VDB_EXPECT_OK(PutOne(docs, 10 * calls + i, "anew"));
+                            }
+                            VDB_EXPECT_OK(docs.Delete("key" + std::to_string(10 * calls + 1)));
+                            if (++calls == 5) VDB_EXPECT_OK(db.DropCollection("other"));
+                            if (calls == 7) VDB_EXPECT_OK(docs.DropIndex("v"));
+                            return true;
+                          }});
+  VDB_ASSERT_OK(report);
+  EXPECT_GT(calls, 20);
+  VDB_ASSERT_OK(db.Close());
+  VDB_ASSERT_OK(Restore(Dir(), To()));
+  auto restored = OpenRestored();
+  EXPECT_EQ(Hash(restored), hash);
+  EXPECT_EQ(Answers(restored, "docs") + Answers(restored, "other"), answers);
+  ExpectClean(restored);
+}
+
+TEST_F(BackupTest, OfADatabaseWithNamedSnapshots) {
+  auto db = Fill();
+  VDB_ASSERT_OK(db.CreateSnapshot("then"));
+  auto docs = *db.OpenCollection("docs");
+  for (int i = 0; i < 60; ++i) VDB_ASSERT_OK(PutOne(docs, i, "now"));
+  Backup(db);
+  const std::string hash = Hash(db);
+  VDB_ASSERT_OK(db.Close());
+  VDB_ASSERT_OK(Restore(Dir(), To()));
+  auto restored = OpenRestored();
+  EXPECT_EQ(Hash(restored), hash);
+  EXPECT_TRUE(restored.ListSnapshots()->empty());
+  VDB_EXPECT_OK(restored.CreateSnapshot("then"));
+  ExpectClean(restored);
+}
+
 TEST_F(BackupTest, WhatDidNotChangeIsNotWrittenAgain) {
   auto db = Open();
   auto docs = MakeDocs(db);

@@ -1,5 +1,5 @@
-// Decoders of a backup directory's files: every prefix and every flipped bit is refused; damage under
-// checksums that were made to fit is refused, or gives a value that says the same bytes.
+// Decoders of a backup directory's files: every prefix and every flipped bit is refused; damage
+// under checksums that were made to fit is refused, or gives a value that says the same bytes.
 #include <gtest/gtest.h>
 
 #include <random>
