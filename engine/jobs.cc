@@ -120,6 +120,7 @@ StatusOr<std::vector<JobInfo>> DatabaseImpl::ReadJobHistory() const {
 void DatabaseImpl::RestoreJobs() {
   auto history = ReadJobHistory();
   if (history.ok()) return jobs_.Restore(std::move(*history));
+  fs().Remove(PathOf(format::kJobsFile)).IgnoreError("the next job replaces it");
   Log(LogLevel::kWarning, history.status().message() + "; the history of jobs begins anew");
 }
 

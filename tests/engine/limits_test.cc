@@ -118,17 +118,17 @@ TEST_F(LimitsTest, TrainingTakesASmallerSampleOrIsRefused) {
   EXPECT_EQ(engine::OpenDatabase(Path(), options).status().code(), StatusCode::kInvalidArgument);
   options_.user.memory_limit_bytes = 64u << 20;
   auto db = Open();
-  Collection docs = MakeWide(db, 512);
-  for (int i = 0; i < 3; ++i) VDB_ASSERT_OK(PutMany(docs, 10'000 * i, 10'000 * (i + 1), 512));
-  // 64 rows for each of 400 lists are 52 MB; half of the limit is 32 MiB.
-  const auto built = docs.BuildIndex({.list_count = 400});
+  Collection docs = MakeWide(db, 2048);
+  for (int i = 0; i < 3; ++i) VDB_ASSERT_OK(PutMany(docs, 2000 * i, 2000 * (i + 1), 2048));
+  // 64 rows for each of 80 lists are 42 MB; half of the limit is 32 MiB.
+  const auto built = docs.BuildIndex({.list_count = 80});
   VDB_ASSERT_OK(built);
   EXPECT_LE(built->memory_bytes_peak, 34u << 20);
   EXPECT_GT(built->memory_bytes_peak, 16u << 20);
-  const auto refused = docs.BuildIndex({.list_count = 1500});
+  const auto refused = docs.BuildIndex({.list_count = 600});
   EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(Text(refused), HasSubstr("memory_limit_bytes"));
-  EXPECT_EQ(docs.Stats()->columns[0].index->list_count, 400u);
+  EXPECT_EQ(docs.Stats()->columns[0].index->list_count, 80u);
 }
 
 }  // namespace
