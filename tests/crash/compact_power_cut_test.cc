@@ -150,8 +150,8 @@ TEST(CompactPowerCutTest, CutsNoticeAMissingSync) {
   });
 }
 
-// A disk that fails once, or is full from then on, at operations of a compaction: a typed error, the
-// same documents, and a compaction that works when there is room again.
+// A disk that fails once, or is full from then on, at operations of a compaction: a typed error,
+// the same documents, and a compaction that works when there is room again.
 TEST(CompactPowerCutTest, ADiskThatFailsDuringACompaction) {
   size_t first = 0, past = 1, failures = 0;
   for (size_t at = 0; at < past; at += at < first || LongRun() ? 1 : 7) {
