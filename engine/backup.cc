@@ -39,11 +39,6 @@ class BackupRun {
   }
 
  private:
-  // A file of this backup: chunks that an earlier one has, or numbers of the writer's pieces.
-  struct Copied {
-    std::vector<size_t> pieces;
-  };
-
   // The newest backup that can be read; ids of those that cannot are not used again either.
   Status FindPrevious() {
     VDB_ASSIGN_OR_RETURN(const auto ids, directory_.Ids());
@@ -106,13 +101,13 @@ class BackupRun {
     for (const SourceFile& file : files) total_bytes_ += file.bytes;
     total_bytes_ += source_.DocumentBytes();
     ChunkWriter writer(directory_, options_.compression_level);
-    std::vector<Copied> copied;
+    std::vector<std::vector<size_t>> pieces;  // by file: numbers of the writer
     const PieceSink sink = [&](std::string piece) -> Status {
       const size_t bytes = piece.size();
       record_.files.back().file_bytes += bytes;
       report_.bytes_read += bytes;
       VDB_ASSIGN_OR_RETURN(const size_t number, writer.Put(std::move(piece)));
-      copied.back().pieces.push_back(number);
+      pieces.back().push_back(number);
       return Tick(bytes);
     };
     for (const SourceFile& file : files) {
@@ -121,15 +116,15 @@ class BackupRun {
       one.identity = file.identity;
       const bool have = HaveIt(file, &one);
       record_.files.push_back(std::move(one));
-      copied.emplace_back();
+      pieces.emplace_back();
       VDB_RETURN_IF_ERROR(have ? Tick(file.bytes) : source_.ReadFile(file, sink));
     }
     record_.files.push_back({std::string(format::kBackupDocuments), 0, 0, {}});
-    copied.emplace_back();
+    pieces.emplace_back();
     VDB_RETURN_IF_ERROR(source_.ReadDocuments(sink));
     VDB_RETURN_IF_ERROR(writer.Finish());
-    for (size_t i = 0; i < copied.size(); ++i) {
-      for (const size_t number : copied[i].pieces) {
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      for (const size_t number : pieces[i]) {
         record_.files[i].chunks.push_back(writer.Chunk(number));
       }
       report_.chunk_count += record_.files[i].chunks.size();

@@ -92,7 +92,8 @@ Status ChunkWriter::Store(const Piece& piece) {
   }
   const std::lock_guard lock(mutex_);
   chunks_[parts].stored_bytes = stored;
-  folders_.insert(FolderOf(path));  // also of what a killed writer left: its name may not be durable
+  // Also of what a killed writer left: its name may not be durable.
+  folders_.insert(FolderOf(path));
   new_chunk_count_ += is_new ? 1 : 0;
   bytes_written_ += is_new ? stored : 0;
   return Status::Ok();

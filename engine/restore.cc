@@ -73,8 +73,9 @@ class Selection {
     for (const auto& index : collection.field_indexes) field_indexes_.insert(index.id);
     collection_ = collection.id;
     manifest_.collections = {std::move(collection)};
-    std::erase_if(manifest_.segments, [&](const auto& e) { return !columns.contains(e.column_id); });
-    std::erase_if(manifest_.epochs, [&](const auto& e) { return !columns.contains(e.column_id); });
+    const auto of_others = [&](const auto& entry) { return !columns.contains(entry.column_id); };
+    std::erase_if(manifest_.segments, of_others);
+    std::erase_if(manifest_.epochs, of_others);
     for (const auto& entry : manifest_.segments) segments_.insert(entry.id);
     for (std::string& name : format::BackupFileNames(manifest_)) files_.insert(std::move(name));
   }

@@ -1,5 +1,5 @@
-// A chunk: a piece of a backup, known by the XXH3-128 of its bytes. DIR/chunks/xx/NAME, where NAME is
-// that hash in 32 hex digits, and xx its first two.
+// A chunk: a piece of a backup, known by the XXH3-128 of its bytes. DIR/chunks/xx/NAME, where NAME
+// is that hash in 32 hex digits, and xx its first two.
 //
 // Bytes: a frame (format/frame.h, magic VDBCHUNK), and nothing behind it, around
 //   u32  encoding           0 stored as it is, 1 zstd

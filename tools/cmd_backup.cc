@@ -1,4 +1,4 @@
-// vdbtool backup, backups, backup-drop, restore: of whole databases, to and from a backup directory.
+// vdbtool backup, backups, backup-drop, restore: databases, to and from a backup directory.
 #include <chrono>
 #include <ctime>
 
@@ -34,7 +34,8 @@ std::string TimeText(uint64_t unix_ms) {
 }
 
 std::string Line(const BackupInfo& info) {
-  std::string text = Padded(std::to_string(info.id), 6) + Padded(TimeText(info.created_unix_ms), 22);
+  std::string text = Padded(std::to_string(info.id), 6);
+  text += Padded(TimeText(info.created_unix_ms), 22);
   text += Padded(std::to_string(info.document_count) + " documents", 22);
   text += Padded(std::to_string(info.database_bytes) + " bytes", 22);
   for (size_t i = 0; i < info.collections.size(); ++i) {

@@ -59,7 +59,8 @@ struct RestoreReport {
   double seconds = 0;
 };
 
-/// The backups in `directory`, oldest first. kNotFound, kUnsupportedFormat (it is none), kCorruption.
+/// The backups in `directory`, oldest first. kNotFound, kUnsupportedFormat (it is none),
+/// kCorruption.
 StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& directory);
 
 /// Check every byte of every backup in `directory`. Never writes.

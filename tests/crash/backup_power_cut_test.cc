@@ -1,6 +1,6 @@
-// A backup or a restore that a power cut or a failing disk ends, at every operation: neither side is
-// harmed. The earlier backups are whole, the new one is whole or absent; the restored database is
-// whole or absent; the database that is backed up is what it was; and the next run succeeds.
+// A backup or a restore that a power cut or a failing disk ends, at every operation: neither side
+// is harmed. The earlier backups are whole, the new one is whole or absent; the restored database
+// is whole or absent; the database that is backed up is what it was; and the next run succeeds.
 #include <gtest/gtest.h>
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Backups: what is restored equals the moment of its backup, bit for bit; what did not change is not
-// written again; damage anywhere in a backup directory is found and named.
+// Backups: what is restored equals the moment of its backup, bit for bit; what did not change is
+// not written again; damage anywhere in a backup directory is found and named.
 #include "engine/backup.h"
 
 #include <atomic>
