@@ -23,7 +23,7 @@ struct RowsHash {
 Status AddLiveRows(const MergeSource& source, const std::function<Status(uint64_t)>& tick,
                    RowsHash* hash);
 
-/// Sampled rows as queries: exact answers from the old segments, from the rows of the new ones, and,
+/// Sampled rows as queries: exact answers from the old segments, from rows of the new ones, and,
 /// where these have an index, by its codes. All must be equal, scores to the last bit. Returns how
 /// many queries were asked; kCorruption.
 StatusOr<uint64_t> ProbeAlike(const format::ColumnEntry& column,

@@ -105,7 +105,7 @@ class InvertedListsWriter {
   /// The next rows in order with the codes that they have elsewhere under the same epoch: coarse
   /// [count x CoarseRowBytes], fine [count x FineRowBytes]. Nothing is encoded, so every bit stays.
   Status AddCoded(const uint8_t* coarse, const uint8_t* fine, size_t count);
-  /// What the files of coded rows say of them and the codes do not: a bound that covers list `list`,
+  /// What files of coded rows say of them and the codes do not: a bound that covers list `list`,
   /// and the sum of all residuals.
   void CoverList(uint32_t list, float radius);
   void AddResiduals(double sum) { header_.residual_sum += sum; }

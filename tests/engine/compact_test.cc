@@ -174,7 +174,8 @@ class CompactTest : public EngineTest {
       for (const auto& item : model_) scores.push_back(ScoreOf(query, item.second));
       std::sort(scores.rbegin(), scores.rend());
       for (const bool exact : {true, false}) {
-        auto found = docs->Search(VectorView(query), {.k = 10, .exact = exact, .snapshot = read.snapshot});
+        auto found = docs->Search(VectorView(query),
+                                  {.k = 10, .exact = exact, .snapshot = read.snapshot});
         VDB_ASSERT_OK(found);
         const auto& hits = found->answers[0].hits;
         ASSERT_EQ(hits.size(), std::min<size_t>(10, scores.size()));
@@ -807,7 +808,7 @@ TEST_F(CompactTest, RefusesWhatIsNotThere) {
   EXPECT_EQ(reader->Compact().status().code(), StatusCode::kFailedPrecondition);
 }
 
-// Half of the documents, with bodies, go: the files are about those of a fresh database of the rest.
+// Half of the documents, with bodies, go: the files are about those of a fresh database.
 TEST_F(CompactTest, SpaceComesBack) {
   options_.segment_rows_max = 0;
   const auto bytes_of = [](const std::string& dir) {
