@@ -31,13 +31,15 @@ std::string Text(const CompactionReport& report) {
   text += "  segments        " + std::to_string(report.segment_count_before) + " before, " +
           std::to_string(report.segment_count_after) + " after\n";
   text += "  rows            " + std::to_string(report.rows_read) + " rewritten, " +
-          std::to_string(report.rows_dropped) + " dead ones dropped\n";
+          std::to_string(report.rows_dropped) + " dead rows dropped\n";
   text += "  bytes on disk   " + BytesText(report.bytes_before) + " before, " +
           BytesText(report.bytes_after) + " after\n";
-  text += "  bytes written   " + BytesText(report.bytes_written) + "\n";
-  text += "  proof           every row read back, " + std::to_string(report.probe_query_count) +
-          " queries answered alike\n";
-  text += "  peak memory     " + BytesText(report.memory_bytes_peak) + "\n";
+  if (report.column_count > 0) {
+    text += "  bytes written   " + BytesText(report.bytes_written) + "\n";
+    text += "  proof           every row read back, " + std::to_string(report.probe_query_count) +
+            " queries answered alike\n";
+    text += "  peak memory     " + BytesText(report.memory_bytes_peak) + "\n";
+  }
   text += Format("  seconds         rewrite %.2f, proof %.2f, documents %.2f\n",
                  report.rewrite_ms / 1e3, report.prove_ms / 1e3, report.documents_ms / 1e3);
   return text;
