@@ -35,7 +35,8 @@ bool IsRootFile(std::string_view name) {
   static constexpr std::array<std::string_view, 6> kNames = {
       format::kLockFile,       format::kCreatingFile, format::kCurrentFile,
       format::kCurrentTmpFile, format::kLedgerFile,   format::kMigratedFile};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+  const bool ledger = name.starts_with("ledger-") && IsDigits(name.substr(7));  // of a repair
+  return ledger || std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          format::ParseManifestName(name).has_value();
 }
 

@@ -49,7 +49,8 @@ StatusOr<std::unique_ptr<StoreRestorer>> StoreRestorer::Create(const EngineOptio
                                                                Keep keep) {
   storage::FileSystem& fs = *engine.fs;
   std::unique_ptr<StoreRestorer> self(new StoreRestorer(record, std::move(keep)));
-  const std::string ledger = format::JoinPath(root, format::kLedgerFile);
+  const std::string ledger =
+      format::JoinPath(root, format::LedgerName(record.manifest.docs_directory));
   VDB_RETURN_IF_ERROR(storage::Ledger::Create(fs, ledger, record.uuid));
   VDB_ASSIGN_OR_RETURN(auto found, storage::Ledger::Read(fs, ledger));
   VDB_ASSIGN_OR_RETURN(self->ledger_, storage::Ledger::Open(fs, ledger, std::move(found)));

@@ -1,9 +1,11 @@
 // Repair: whatever single file is damaged, cut or gone, the repaired database verifies clean, and
 // holds every document and vector bit for bit that is not announced as lost.
+#include <map>
 #include <random>
 
 #include "tests/crash/recorded_run.h"
 #include "tests/engine/damage_fixture.h"
+#include "vdb/backup.h"
 #include "vdb/verify.h"
 
 namespace vdb::testing {
@@ -111,7 +113,8 @@ TEST_F(RepairTest, AWholeDatabaseIsLeftAlone) {
 TEST_F(RepairTest, AnyOneFileDamaged) {
   Make();
   std::mt19937 random(3);
-  size_t repairs = 0, gone = 0, unneeded = 0, turn = 0;
+  size_t repairs = 0, unneeded = 0, turn = 0;
+  std::map<std::string, size_t> gone;  // by what was damaged
   const std::vector<std::string> kinds =
       LongRun() ? std::vector<std::string>{"flipped", "flipped", "flipped", "flipped", "flipped",
                                            "flipped", "cut", "removed"}
@@ -147,13 +150,14 @@ TEST_F(RepairTest, AnyOneFileDamaged) {
           ++unneeded;
           continue;
         }
-        gone += Compare(path, *report, what);
+        const std::string kind_of_file = file.starts_with("docs-") ? "RocksDB's " : "";
+        gone[kind_of_file + fs::path(file).extension().string()] += Compare(path, *report, what);
         if (::testing::Test::HasFailure()) return;
       }
     }
   }
-  std::cout << repairs << " repairs, " << unneeded << " not needed, " << gone
-            << " announced losses\n";
+  std::cout << repairs << " repairs, " << unneeded << " not needed. Losses, all announced:\n";
+  for (const auto& [kind, count] : gone) std::cout << "  " << kind << ": " << count << "\n";
 }
 
 // Until it is repaired, the rest is served, and the row is named.
@@ -218,6 +222,63 @@ TEST_F(RepairTest, ADamagedRowLosesItsVectorOnly) {
   }
   EXPECT_TRUE(kept || ReadBytes(Path() + "/" + file) == bytes);
   EXPECT_EQ(Compare(Path(), *report, "one row"), 1u);
+}
+
+// What a repair made is a database like any other: opened again, kept under a name, backed up,
+// and repaired once more.
+TEST_F(RepairTest, ARepairedDatabaseIsOneLikeAnyOther) {
+  Make();
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& file : FilesOf(Path())) {
+      if (file.starts_with("ledger")) fs::resize_file(Path() + "/" + file, 100);
+    }
+    const auto report = Mend(Path());
+    VDB_ASSERT_OK(report);
+    EXPECT_EQ(report->loss_count, 0u) << Describe(*report);
+    EXPECT_TRUE(fs::exists(Path() + "/docs-00000" + std::to_string(round + 2)));
+    auto db = Open(false);
+    EXPECT_TRUE(ContentsOf(db) == contents_);
+    const std::string name = "kept" + std::to_string(round);
+    VDB_ASSERT_OK(db.CreateSnapshot(name));
+    VDB_ASSERT_OK(db.Backup(scratch_ / "backups"));
+    VDB_ASSERT_OK(db.Compact());
+    ExpectClean(db);
+    VDB_ASSERT_OK(db.Close());
+    VDB_ASSERT_OK(Restore(scratch_ / "backups", scratch_ / name));
+    auto restored = OpenAt(scratch_ / name, /*read_only=*/false);
+    VDB_ASSERT_OK(restored);
+    EXPECT_TRUE(ContentsOf(*restored) == contents_);
+    ExpectClean(*restored);
+  }
+  auto db = Open(false);
+  const auto snapshots = db.ListSnapshots();
+  VDB_ASSERT_OK(snapshots);
+  EXPECT_EQ(snapshots->size(), 2u);
+}
+
+// A named snapshot that needs a damaged file is lost whole, and said so; others stay.
+TEST_F(RepairTest, ADamagedSnapshotIsLost) {
+  auto db = Open();
+  Fill(db, 60);
+  VDB_ASSERT_OK(db.CreateSnapshot("one"));
+  VDB_ASSERT_OK(db.CreateSnapshot("two"));
+  contents_ = ContentsOf(db);
+  VDB_ASSERT_OK(db.Close());
+  for (const std::string& file : FilesOf(Path() + "/snapshots/000001")) {
+    if (!file.ends_with("/CURRENT")) continue;
+    WriteBytes(Path() + "/snapshots/000001/" + file, "MANIFEST-999999\n");
+  }
+  const auto report = Mend(Path());
+  VDB_ASSERT_OK(report);
+  ASSERT_EQ(report->loss_count, 1u) << Describe(*report);
+  EXPECT_NE(report->losses[0].message.find("'one'"), std::string::npos) << Describe(*report);
+  EXPECT_EQ(report->verified.problem_count, 0u) << Describe(*report);
+  db = Open(false);
+  const auto snapshots = db.ListSnapshots();
+  VDB_ASSERT_OK(snapshots);
+  ASSERT_EQ(snapshots->size(), 1u);
+  EXPECT_EQ(snapshots->front().name, "two");
+  EXPECT_TRUE(ContentsOf(db) == contents_);
 }
 
 // Losing a sidecar, an index or a mask loses nothing.

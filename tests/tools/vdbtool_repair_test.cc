@@ -43,7 +43,7 @@ TEST_F(VdbtoolRepairTest, OneDamagedRow) {
   const ToolResult planned = RunTool({"repair", db(), "--dry-run", "--json"});
   EXPECT_EQ(planned.code, 1);
   EXPECT_TRUE(IsJsonLines(planned.out));
-  EXPECT_EQ(Field(planned.out, "key"), "k5");
+  EXPECT_EQ(Field(planned.out, "key"), "\"k5\"");
   EXPECT_EQ(Field(planned.out, "loss_count"), "1");
   EXPECT_EQ(RunTool({"verify", db()}).code, 1);
 
