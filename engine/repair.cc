@@ -105,8 +105,20 @@ Status Rebuild(RepairRun* run, RepairSource* source) {
   return QuarantineDamaged(run, next);
 }
 
-Status RunRepair(RepairRun* run, const RepairOptions& options) {
+// Nothing is written, not even a LOCK, where no database is.
+StatusOr<bool> IsThere(RepairRun* run) {
   VDB_ASSIGN_OR_RETURN(const bool there, run->fs().Exists(run->path()));
+  if (!there) return false;
+  VDB_ASSIGN_OR_RETURN(const bool is_dir, run->fs().IsDir(run->path()));
+  if (!is_dir) return false;
+  VDB_ASSIGN_OR_RETURN(const auto names, run->fs().List(run->path()));
+  return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name == format::kCurrentFile || format::ParseManifestName(name).has_value();
+  });
+}
+
+Status RunRepair(RepairRun* run, const RepairOptions& options) {
+  VDB_ASSIGN_OR_RETURN(const bool there, IsThere(run));
   if (!there) return Status::NotFound("'" + run->path() + "': there is no database");
   VDB_ASSIGN_OR_RETURN(const WriterLock lock, TakeWriterLock(run->fs(), run->path()));
   const auto before = VerifyReadOnly(*run, options.progress);

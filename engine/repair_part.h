@@ -18,7 +18,7 @@ struct RepairSegments::Part {
   uint32_t collection_id = 0;
   bool stays = false;
   bool damaged = false;            // some of its bytes are not what was written
-  SegmentView view;                // if it stays
+  SegmentView view;                // its rows, if it stays
   // Else: what can be read, and rows by docno.
   std::unique_ptr<storage::File> rows, records, keys;
   std::vector<std::pair<uint64_t, uint64_t>> by_docno;

@@ -69,13 +69,14 @@ Status RepairSegments::JudgeOne(const format::SegmentEntry& entry) {
     }
   }
   ReadMask(part.get());
-  part->stays = entry.sealed && StaysWhole(part.get());
+  const bool marked = ReadMark(part.get());
+  part->stays = marked && IsWhole(part.get()) && entry.sealed;
   if (part->stays) {
     part->row_count = part->rows_there = entry.rows;
     docno_max_ = std::max(docno_max_, entry.docno_max);
     JudgeIndex(part.get());
   } else {
-    VDB_RETURN_IF_ERROR(OpenForSalvage(part.get()));
+    VDB_RETURN_IF_ERROR(OpenForSalvage(part.get(), marked));
   }
   part->kept.resize(part->rows_there);
   by_column_[entry.column_id].push_back(part.get());
@@ -95,23 +96,41 @@ void RepairSegments::ReadMask(Part* part) {
   run_->Quarantine(part->MaskName());
 }
 
-// Every byte of a sealed segment is what was written, and every row is what rows may be.
-bool RepairSegments::StaysWhole(Part* part) {
+// What counts of a segment; of an open one RocksDB says it, if it still can.
+bool RepairSegments::ReadMark(Part* part) {
   const format::SegmentEntry& entry = part->entry;
+  part->view.sealed = entry.sealed;
   part->view.mark = {entry.rows, entry.key_bytes, entry.sorted_rows, entry.docno_min,
                      entry.docno_max};
-  part->view.sealed = true;
+  if (entry.sealed) return true;
+  const auto bytes = source_.store->Get(format::WatermarkKey(entry.id));
+  if (!bytes.ok()) return false;
+  if (!*bytes) return !source_.lossy;  // nothing was committed to it
+  const auto mark = format::DecodeWatermark(**bytes);
+  if (mark.ok()) part->view.mark = *mark;
+  return mark.ok();
+}
+
+// Every byte that counts is what was written, and every row is what rows may be. Else its files
+// are to be kept aside.
+bool RepairSegments::IsWhole(Part* part) {
+  const format::SegmentEntry& entry = part->entry;
+  const format::WatermarkRecord& mark = part->view.mark;
   VerifyRun verify(run_->fs(), run_->path(), VerifyLevel::kReferences, kNoProgress);
   auto segment = storage::Segment::Open(run_->fs(), run_->PathOf(format::kSegmentsDir),
                                         part->identity,
-                                        {.rows = entry.rows,
-                                         .key_bytes = entry.key_bytes,
-                                         .sorted_rows = entry.sorted_rows,
-                                         .sealed = true});
+                                        {.rows = mark.rows,
+                                         .key_bytes = mark.key_bytes,
+                                         .sorted_rows = mark.sorted_rows,
+                                         .sealed = entry.sealed});
   if (segment.ok()) {
     part->view.segment = std::move(*segment);
-    VerifySegmentHeads(&verify, entry, part->identity, part->view.mark);
-    VerifySealedBytes(&verify, entry);
+    VerifySegmentHeads(&verify, entry, part->identity, mark);
+    if (entry.sealed) {
+      VerifySealedBytes(&verify, entry);
+    } else {
+      VerifyOpenPages(&verify, part->identity);
+    }
     // Only of bytes that are what was written can rows be looked at through a mapping.
     if (verify.report().problem_count == 0) {
       VerifyRows(&verify, part->view, UINT64_MAX).IgnoreError("only a cancel ends it early");
@@ -120,7 +139,9 @@ bool RepairSegments::StaysWhole(Part* part) {
   }
   part->damaged = true;
   for (const SegmentFile file : kAllFiles) {
-    if (file == SegmentFile::kOrder && entry.sorted_rows >= entry.rows) continue;
+    const bool sidecar = file == SegmentFile::kOrder || file == SegmentFile::kSums;
+    if (sidecar && !entry.sealed) continue;
+    if (file == SegmentFile::kOrder && mark.sorted_rows >= mark.rows) continue;
     run_->Quarantine(part->FileName(file));
   }
   if (entry.epoch_id != 0) run_->Quarantine(part->FileName(SegmentFile::kIndex));
@@ -149,7 +170,7 @@ void RepairSegments::JudgeIndex(Part* part) {
 }
 
 // Reads what there is of the records, which say where each docno was.
-Status RepairSegments::OpenForSalvage(Part* part) {
+Status RepairSegments::OpenForSalvage(Part* part, bool marked) {
   const auto open = [&](SegmentFile kind, std::unique_ptr<storage::File>* file, uint64_t* bytes) {
     auto opened = run_->fs().Open(run_->PathOf(part->FileName(kind)), storage::OpenMode::kRead);
     if (!opened.ok()) return;
@@ -166,18 +187,7 @@ Status RepairSegments::OpenForSalvage(Part* part) {
                               records_bytes / sizeof(format::RowRecord));
   part->row_count = part->rows_there;
   bytes_needed_ += rows_bytes + records_bytes + keys_bytes;
-  if (part->entry.sealed) {
-    part->row_count = std::min(part->row_count, part->entry.rows);
-  } else {
-    const auto bytes = source_.store->Get(format::WatermarkKey(part->entry.id));
-    const auto mark = bytes.ok() && *bytes ? format::DecodeWatermark(**bytes)
-                                           : StatusOr<format::WatermarkRecord>(bytes.status());
-    if (mark.ok() && bytes.ok() && *bytes) {
-      part->row_count = std::min(part->row_count, mark->rows);
-    } else if (bytes.ok() && !*bytes && !source_.lossy) {
-      part->row_count = 0;  // nothing was committed to it
-    }
-  }
+  if (marked) part->row_count = std::min(part->row_count, part->view.mark.rows);
   std::vector<format::RowRecord> records(4096);
   for (uint64_t row = 0; row < part->rows_there;) {
     const uint64_t count = std::min<uint64_t>(records.size(), part->rows_there - row);

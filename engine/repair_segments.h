@@ -59,8 +59,9 @@ class RepairSegments {
  private:
   Status JudgeOne(const format::SegmentEntry& entry);
   Status JudgeEpochs();
-  bool StaysWhole(Part* part);
-  Status OpenForSalvage(Part* part);
+  bool ReadMark(Part* part);
+  bool IsWhole(Part* part);
+  Status OpenForSalvage(Part* part, bool marked);
   void ReadMask(Part* part);
   void JudgeIndex(Part* part);
   bool ReadRow(const Part& part, uint64_t row, std::string_view key, format::RowRecord* record,

@@ -104,6 +104,9 @@ TEST_F(RepairTest, AWholeDatabaseIsLeftAlone) {
     EXPECT_EQ(ReadBytes(Path() + "/" + file), before[file]) << file;
   }
   EXPECT_EQ(Repair(scratch_ / "nothing").status().code(), StatusCode::kNotFound);
+  fs::create_directory(scratch_ / "empty");
+  EXPECT_EQ(Repair(scratch_ / "empty").status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(fs::is_empty(scratch_ / "empty"));
   auto db = Open(false);
   EXPECT_EQ(Repair(Path()).status().code(), StatusCode::kBusy);
 }
@@ -158,6 +161,43 @@ TEST_F(RepairTest, AnyOneFileDamaged) {
   }
   std::cout << repairs << " repairs, " << unneeded << " not needed. Losses, all announced:\n";
   for (const auto& [kind, count] : gone) std::cout << "  " << kind << ": " << count << "\n";
+}
+
+// Several files at once. What the ledger and a log both lost nobody can name, so only this is asked:
+// what comes out is whole in itself, or the repair says that nothing can be saved.
+TEST_F(RepairTest, SeveralFilesDamaged) {
+  Make();
+  std::mt19937 random(LongRun() ? 17 : 5);
+  size_t saved = 0, kept = 0;
+  const size_t rounds = LongRun() ? 400 : 12;
+  for (size_t round = 0; round < rounds; ++round) {
+    const std::string path = Copy(round % 2 == 0 ? Path() : scratch_ / "killed");
+    const auto files = FilesOf(path);
+    std::string what = "round " + std::to_string(round);
+    for (int i = 0; i < 3; ++i) {
+      const std::string file = path + "/" + files[random() % files.size()];
+      std::string bytes = fs::exists(file) ? ReadBytes(file) : "";
+      if (bytes.empty()) continue;
+      what += ", " + fs::path(file).filename().string();
+      const size_t at = random() % bytes.size();
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
+      if (random() % 3 == 0) bytes.resize(at);
+      random() % 5 == 0 ? static_cast<void>(fs::remove(file)) : WriteBytes(file, bytes);
+    }
+    const auto report = Mend(path);
+    if (!report.ok()) {
+      EXPECT_EQ(report.status().code(), StatusCode::kCorruption) << what << ": " << Text(report);
+      continue;
+    }
+    EXPECT_EQ(report->verified.problem_count, 0u) << what << "\n" << Describe(*report);
+    auto db = OpenAt(path, /*read_only=*/false);
+    ASSERT_TRUE(db.ok()) << what << ": " << Text(db);
+    kept += ContentsOf(*db).size();
+    ++saved;
+    if (HasFailure()) return;
+  }
+  std::cout << saved << " of " << rounds << " saved, with " << kept / std::max<size_t>(saved, 1)
+            << " of " << contents_.size() << " entries on average\n";
 }
 
 // Until it is repaired, the rest is served, and the row is named.
@@ -220,7 +260,7 @@ TEST_F(RepairTest, ADamagedRowLosesItsVectorOnly) {
   for (const std::string& name : report->quarantined) {
     kept |= name.ends_with(".npy") && ReadBytes(Path() + "/" + name) == bytes;
   }
-  EXPECT_TRUE(kept || ReadBytes(Path() + "/" + file) == bytes);
+  EXPECT_TRUE(kept);
   EXPECT_EQ(Compare(Path(), *report, "one row"), 1u);
 }
 
