@@ -163,8 +163,8 @@ TEST_F(RepairTest, AnyOneFileDamaged) {
   for (const auto& [kind, count] : gone) std::cout << "  " << kind << ": " << count << "\n";
 }
 
-// Several files at once. What the ledger and a log both lost nobody can name, so only this is asked:
-// what comes out is whole in itself, or the repair says that nothing can be saved.
+// Several files at once. What the ledger and a log both lost nobody can name, so only this is
+// asked: what comes out is whole in itself, or the repair says that nothing can be saved.
 TEST_F(RepairTest, SeveralFilesDamaged) {
   Make();
   std::mt19937 random(LongRun() ? 17 : 5);
