@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <utility>
 
 namespace vdb::query {
 namespace {
@@ -37,6 +38,12 @@ constexpr int kRefinedUnscanned = 2;
 
 // A fine code is fetched so many codes ahead: its cache lines come one after the other else.
 constexpr size_t kFineAhead = 3;
+
+// The same among estimates of which about one in eight is refined.
+constexpr size_t kEstimatesAhead = 24;
+
+// Centroids are fetched so many ahead.
+constexpr size_t kCentroidsAhead = 3;
 
 // Float32 rows whose first lines are fetched before they are scored.
 constexpr size_t kRowsAhead = 8;
@@ -87,6 +94,7 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
   counts_ = SearchExplain();
   candidates_.clear();
   lower_.clear();
+  pending_.lanes = 0;
   probe_.Prepare(query);
   threshold_ = kNone;
   lap(&counts_.prepare_us);
@@ -118,6 +126,7 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
     if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
     VDB_RETURN_IF_ERROR(ProbeList(ranked_[i], whole));
   }
+  if (*whole) VDB_RETURN_IF_ERROR(RefinePending(std::exchange(pending_, {}), whole));
   lap(&counts_.scan_us);
   if (!*whole) return Status::Ok();
   VDB_RETURN_IF_ERROR(Rerank(top));
@@ -196,8 +205,13 @@ void ListProbe::RankMore() {
   const float least = step < left ? LeastOfBest(step) : std::numeric_limits<float>::lowest();
   const size_t first = ranked_.size();
   const size_t found = kernels_.find_at_least(list_keys_.data(), lists, least, chosen_.data());
+  const size_t centroid_bytes = codebook_.padded() * sizeof(float);
   for (size_t i = 0; i < found; ++i) {
     const uint32_t list = chosen_[i];
+    if (i + kCentroidsAhead < found) {
+      PrefetchBytes(codebook_.centroid(chosen_[i + kCentroidsAhead]),
+                    std::min<size_t>(centroid_bytes, 1024));
+    }
     if (!(list_keys_[list] > kNotThere)) continue;  // ranked already
     list_keys_[list] = kNotThere;
     const index::ListKey key = probe_.KeyOfList(list);
@@ -233,8 +247,15 @@ void ListProbe::PrefetchFine(uint32_t segment, uint64_t row) const {
   if (fine != nullptr) PrefetchBytes(fine, lists.fine_bytes());
 }
 
-Status ListProbe::ProbeList(const Ranked& ranked, bool* whole) {
+// `fine_errors` standard errors of a fine key: of the code, and of the int8 query (uniform within a
+// step). The float32 sums, which matter where rows are copies of each other, come on top.
+Status ListProbe::ProbeList(Ranked ranked, bool* whole) {
   ++counts_.lists_probed;
+  const double errors = static_cast<double>(input_.effort.fine_errors);
+  ranked.code_band =
+      errors * ranked.key.distance / std::sqrt(static_cast<double>(codebook_.padded()));
+  ranked.query_band = errors * 0.29 * static_cast<double>(probe_.coded().fine_scale()) *
+                      static_cast<double>(codebook_.rho(ranked.list));
   for (uint32_t s = 0; s < input_.indexed.size() && *whole; ++s) {
     VDB_RETURN_IF_ERROR(ScanRows(ranked, s, whole));
   }
@@ -302,14 +323,17 @@ Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_
     }
     return Status::Ok();
   }
-  if ((left & (left - 1)) != 0) {  // more than one: let their lines come together
-    for (uint64_t rest = left; rest != 0; rest &= rest - 1) {
-      PrefetchFine(segment, first + static_cast<uint64_t>(std::countr_zero(rest)));
-    }
+  if (left == 0) return Status::Ok();
+  for (uint64_t rest = left; rest != 0; rest &= rest - 1) {
+    PrefetchFine(segment, first + static_cast<uint64_t>(std::countr_zero(rest)));
   }
-  for (; left != 0 && *whole; left &= left - 1) {
-    VDB_RETURN_IF_ERROR(
-        Refine(ranked, segment, first + static_cast<uint64_t>(std::countr_zero(left)), whole));
+  return RefinePending(std::exchange(pending_, {ranked, segment, first, left}), whole);
+}
+
+Status ListProbe::RefinePending(const Pending& pending, bool* whole) {
+  for (uint64_t left = pending.lanes; left != 0 && *whole; left &= left - 1) {
+    const uint64_t row = pending.first + static_cast<uint64_t>(std::countr_zero(left));
+    VDB_RETURN_IF_ERROR(Refine(pending.ranked, pending.segment, row, whole));
   }
   return Status::Ok();
 }
@@ -329,25 +353,18 @@ Status ListProbe::RefineFirst(const Ranked& ranked, uint32_t segment, bool* whol
   const double factor = 1.25 * static_cast<double>(codebook_.rho(ranked.list)) /
                         (0.8 * std::sqrt(static_cast<double>(codebook_.padded())));
   const double band = factor * static_cast<double>(CoarseBand(ranked.key));
+  const auto may_enter = [&](size_t i) {
+    return static_cast<double>(estimates_[i].key) + band + ranked.key.key >= threshold_;
+  };
+  size_t ahead = best;
   for (size_t i = best; i < estimates_.size() && *whole; ++i) {
-    const double upper = static_cast<double>(estimates_[i].key) + band + ranked.key.key;
-    if (upper < threshold_) continue;
-    VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
+    for (; ahead < std::min(estimates_.size(), i + kEstimatesAhead); ++ahead) {
+      if (may_enter(ahead)) PrefetchFine(segment, estimates_[ahead].row);
+    }
+    if (may_enter(i)) VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
   }
   estimates_.clear();
   return Status::Ok();
-}
-
-// `fine_errors` standard errors of a fine key: of the code, and of the int8 query (uniform within a
-// step); and the float32 sums, which matter where rows are copies of each other.
-float ListProbe::FineBand(const Ranked& ranked, float error, float key) const {
-  const double code = static_cast<double>(error) * ranked.key.distance /
-                      std::sqrt(static_cast<double>(codebook_.padded()));
-  const double query = 0.29 * static_cast<double>(probe_.coded().fine_scale()) *
-                       static_cast<double>(codebook_.rho(ranked.list));
-  const double sums = 1e-6 * (std::abs(ranked.key.key) + std::abs(static_cast<double>(key)));
-  const double errors = static_cast<double>(input_.effort.fine_errors);
-  return static_cast<float>(errors * std::sqrt(code * code + query * query) + sums);
 }
 
 Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole) {
@@ -364,7 +381,12 @@ Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, b
   ++counts_.codes_refined;
   // Rounded as they are kept, so that no row is below its own lower bound.
   const float key = static_cast<float>(static_cast<double>(estimate) + ranked.key.key);
-  const float band = FineBand(ranked, error, key);
+  const double code = static_cast<double>(error) * ranked.code_band;
+  const double sums = 1e-6 * (std::abs(ranked.key.key) + std::abs(static_cast<double>(key)));
+  // Most rows end here, without the root.
+  if (static_cast<double>(key) + code + ranked.query_band + sums < threshold_) return Status::Ok();
+  const auto band = static_cast<float>(
+      std::sqrt(code * code + ranked.query_band * ranked.query_band) + sums);
   const bool sound = std::isfinite(key) && std::isfinite(band);
   if (sound && static_cast<double>(key) + static_cast<double>(band) < threshold_) {
     return Status::Ok();

@@ -40,6 +40,15 @@ class ListProbe {
     double order = 0;  // higher is probed earlier
     index::ListKey key;
     uint32_t list = 0;
+    // Of a fine key in this list: the error of its code over the row's, and of the int8 query.
+    double code_band = 0, query_band = 0;
+  };
+  // Rows of a block whose fine codes are on their way from memory while the next block is scanned.
+  struct Pending {
+    Ranked ranked;
+    uint32_t segment = 0;
+    uint64_t first = 0;
+    uint64_t lanes = 0;
   };
   struct Candidate {
     float estimate, band;
@@ -51,17 +60,17 @@ class ListProbe {
   float LeastOfBest(size_t count);
   double Margin(const Ranked& ranked, double rank) const;
   void LeaveOutEmptyLists();
-  Status ProbeList(const Ranked& ranked, bool* whole);
+  Status ProbeList(Ranked ranked, bool* whole);
   Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
   Status ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block, uint64_t first,
                    uint64_t lanes, bool* whole);
   Status RefineFirst(const Ranked& ranked, uint32_t segment, bool* whole);
+  Status RefinePending(const Pending& pending, bool* whole);
   Status Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole);
   Status Rerank(TopK* top);
   void PrefetchList(uint32_t list) const;
   void PrefetchFine(uint32_t segment, uint64_t row) const;
   float CoarseBand(const index::ListKey& key) const;
-  float FineBand(const Ranked& ranked, float error, float key) const;
   void AddLowerBound(double lower);
 
   const ListSearchInput& input_;
@@ -89,6 +98,7 @@ class ListProbe {
     uint32_t row;
   };
   std::vector<Estimate> estimates_;   // of a list while there is no threshold
+  Pending pending_;
   SearchExplain counts_;
 };
 
