@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <tuple>
 #include <utility>
 
 namespace vdb::testing {
@@ -91,15 +92,18 @@ void DiskModel::Apply(const Operation& op) {
     return dirs_.at(*found);
   };
   const std::string name = Split(op.path).name;
+  const uint64_t order = next_order_++;
   switch (op.kind) {
     case OpKind::kCreate:
       files_[op.file] = {};
-      parent(op.path).pending.push_back({"", name, {false, op.file}});
+      parent(op.path).pending.push_back({"", name, {false, op.file}, order});
       break;
     case OpKind::kWrite:
-      files_[op.file].pending.push_back({false, op.offset, op.bytes});
+      files_[op.file].pending.push_back({false, op.offset, op.bytes, order});
       break;
-    case OpKind::kTruncate: files_[op.file].pending.push_back({true, op.offset, ""}); break;
+    case OpKind::kTruncate:
+      files_[op.file].pending.push_back({true, op.offset, "", order});
+      break;
     case OpKind::kSync: {
       FileState& file = files_[op.file];
       for (const PendingWrite& write : file.pending) ApplyWrite(&file.durable, write);
@@ -109,19 +113,21 @@ void DiskModel::Apply(const Operation& op) {
     case OpKind::kRename:
       if (Split(op.path).dir != Split(op.target).dir) {  // two changes, each as durable as its own
         parent(op.target).pending.push_back({"", Split(op.target).name,
-                                             parent(op.path).live().at(name)});
-        parent(op.path).pending.push_back({name, "", {}});
+                                             parent(op.path).live().at(name), order});
+        parent(op.path).pending.push_back({name, "", {}, order});
         break;
       }
       parent(op.path).pending.push_back({name, Split(op.target).name,
-                                         parent(op.path).live().at(name)});
+                                         parent(op.path).live().at(name), order});
       break;
     case OpKind::kRemove:
-    case OpKind::kRemoveDir: parent(op.path).pending.push_back({name, "", {}}); break;
+    case OpKind::kRemoveDir:
+      parent(op.path).pending.push_back({name, "", {}, order});
+      break;
     case OpKind::kMakeDir: {
       const uint64_t id = next_dir_++;
       dirs_[id] = {};
-      parent(op.path).pending.push_back({"", name, {true, id}});
+      parent(op.path).pending.push_back({"", name, {true, id}, order});
       break;
     }
     case OpKind::kSyncDir: {
@@ -169,7 +175,7 @@ std::string DiskModel::Contents(const FileState& file, CutPolicy::Pending keep, 
     for (uint64_t at = write.offset; at < past;) {
       const uint64_t end = std::min(past, (at / unit + 1) * unit);
       if (Below(&random, 2) == 0) {
-        ApplyWrite(&contents, {false, at, write.bytes.substr(at - write.offset, end - at)});
+        ApplyWrite(&contents, {false, at, write.bytes.substr(at - write.offset, end - at), 0});
       }
       at = end;
     }
@@ -187,28 +193,94 @@ DiskModel::Names DiskModel::NamesOf(const DirState& dir, CutPolicy::Pending keep
   return names;
 }
 
-void DiskModel::Collect(uint64_t dir, const std::string& prefix, const CutPolicy& policy,
-                        std::map<std::string, std::string>* out) const {
-  const uint64_t dir_seed = Generator(policy.seed, 1, dir)();
-  for (const auto& [name, entry] : NamesOf(dirs_.at(dir), policy.names, dir_seed)) {
+void DiskModel::Collect(uint64_t dir, const std::string& prefix, const Choice& choice,
+                        DiskImage* out) const {
+  for (const auto& [name, entry] : choice.names(dir, dirs_.at(dir))) {
     if (entry.is_dir) {
       (*out)[prefix + name + "/"] = "";
-      Collect(entry.id, prefix + name + "/", policy, out);
+      Collect(entry.id, prefix + name + "/", choice, out);
     } else {
-      const uint64_t file_seed = Generator(policy.seed, 2, entry.id)();
-      (*out)[prefix + name] = Contents(files_.at(entry.id), policy.data, file_seed);
+      (*out)[prefix + name] = choice.contents(entry.id, files_.at(entry.id));
     }
   }
 }
 
-std::map<std::string, std::string> DiskModel::Survivors(const CutPolicy& policy) const {
-  std::map<std::string, std::string> out;
-  Collect(kRootDir, "", policy, &out);
+DiskImage DiskModel::Survivors(const CutPolicy& policy) const {
+  const Choice choice = {
+      [&](uint64_t id, const FileState& file) {
+        return Contents(file, policy.data, Generator(policy.seed, 2, id)());
+      },
+      [&](uint64_t id, const DirState& dir) {
+        return NamesOf(dir, policy.names, Generator(policy.seed, 1, id)());
+      }};
+  DiskImage out;
+  Collect(kRootDir, "", choice, &out);
   return out;
 }
 
-void DiskModel::Materialise(const CutPolicy& policy, const std::string& out) const {
-  for (const auto& [name, contents] : Survivors(policy)) {
+std::vector<PendingChange> DiskModel::Pending() const {
+  std::vector<PendingChange> all;
+  for (const auto& [id, file] : files_) {
+    for (const PendingWrite& write : file.pending) {
+      all.push_back({write.order, false, id, write.offset, write.bytes.size()});
+    }
+  }
+  for (const auto& [id, dir] : dirs_) {
+    for (const NameChange& change : dir.pending) all.push_back({change.order, true, id, 0, 0});
+  }
+  std::sort(all.begin(), all.end(), [](const PendingChange& a, const PendingChange& b) {
+    return std::tie(a.order, a.owner) < std::tie(b.order, b.owner);
+  });
+  return all;
+}
+
+void DiskModel::ApplyTorn(std::string* contents, PendingWrite write, const Fate& fate) {
+  if (fate.kind == Fate::Kind::kLost) return;
+  if (fate.kind == Fate::Kind::kKept) return ApplyWrite(contents, write);
+  const uint64_t past = write.offset + write.bytes.size();
+  const uint64_t border = (write.offset + past) / 2 / fate.unit * fate.unit;
+  const bool tail = fate.kind == Fate::Kind::kTail;
+  if (write.truncate || border <= write.offset) {  // inside of one sector: there or not
+    return tail ? ApplyWrite(contents, write) : void();
+  }
+  if (tail) {
+    write.bytes.erase(0, border - write.offset);
+    write.offset = border;
+  } else {
+    write.bytes.resize(border - write.offset);
+  }
+  ApplyWrite(contents, write);
+}
+
+DiskImage DiskModel::Survivors(const std::vector<PendingChange>& pending,
+                               const std::vector<Fate>& fates) const {
+  std::map<std::tuple<bool, uint64_t, uint64_t>, Fate> by_change;
+  for (size_t i = 0; i < pending.size(); ++i) {
+    by_change[{pending[i].of_names, pending[i].owner, pending[i].order}] = fates[i];
+  }
+  const Choice choice = {
+      [&](uint64_t id, const FileState& file) {
+        std::string contents = file.durable;
+        for (const PendingWrite& write : file.pending) {
+          ApplyTorn(&contents, write, by_change.at({false, id, write.order}));
+        }
+        return contents;
+      },
+      [&](uint64_t id, const DirState& dir) {
+        Names names = dir.durable;
+        for (const NameChange& change : dir.pending) {
+          if (by_change.at({true, id, change.order}).kind == Fate::Kind::kLost) break;
+          ApplyChange(&names, change);
+        }
+        return names;
+      }};
+  DiskImage out;
+  Collect(kRootDir, "", choice, &out);
+  return out;
+}
+
+void WriteImage(const DiskImage& image, const std::string& out) {
+  for (const auto& [name, contents] : image) {
     const std::string path = out + "/" + name;
     if (name.back() == '/') {
       std::filesystem::create_directory(path);
@@ -218,6 +290,10 @@ void DiskModel::Materialise(const CutPolicy& policy, const std::string& out) con
       if (!file.flush()) std::abort();  // no room for the test itself
     }
   }
+}
+
+void DiskModel::Materialise(const CutPolicy& policy, const std::string& out) const {
+  WriteImage(Survivors(policy), out);
 }
 
 void CutPowerAt(const Log& log, size_t position, const CutPolicy& policy, const std::string& out) {

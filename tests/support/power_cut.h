@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,28 @@ struct CutPolicy {
 /// The six mixtures that tests cut with.
 std::vector<CutPolicy> AllPolicies(uint64_t seed);
 
+/// A change that is not durable yet: a write, a truncation, or a change of a directory's names.
+struct PendingChange {
+  uint64_t order = 0;   ///< in which they were made
+  bool of_names = false;
+  uint64_t owner = 0;   ///< number of the file or directory
+  uint64_t offset = 0;  ///< of a write
+  uint64_t size = 0;    ///< 0: nothing that could be torn
+};
+
+/// What a cut makes of a pending change. Of the changes of names of one directory those after a lost
+/// one are lost too.
+struct Fate {
+  enum class Kind : uint8_t { kLost, kKept, kHead, kTail };
+  Kind kind = Kind::kLost;
+  uint32_t unit = 512;  ///< of kHead and kTail: where the disk tears, near the middle
+};
+
+/// Relative file name to contents. Directories have a trailing slash.
+using DiskImage = std::map<std::string, std::string>;
+/// Writes an image into the directory `out`, which must exist and be empty.
+void WriteImage(const DiskImage& image, const std::string& out);
+
 class DiskModel {
  public:
   DiskModel();
@@ -47,14 +70,20 @@ class DiskModel {
   /// Writes what is left after a cut now into the directory `out`, which must exist and be empty.
   void Materialise(const CutPolicy& policy, const std::string& out) const;
 
-  /// The same in memory: relative file name to contents. Directories have a trailing slash.
-  std::map<std::string, std::string> Survivors(const CutPolicy& policy) const;
+  /// The same in memory.
+  DiskImage Survivors(const CutPolicy& policy) const;
+
+  /// What is pending now, in order; and what is left when these are their fates.
+  std::vector<PendingChange> Pending() const;
+  DiskImage Survivors(const std::vector<PendingChange>& pending,
+                      const std::vector<Fate>& fates) const;
 
  private:
   struct PendingWrite {
     bool truncate = false;
     uint64_t offset = 0;  // or the new size
     std::string bytes;
+    uint64_t order = 0;
   };
   struct FileState {
     std::string durable;
@@ -69,6 +98,7 @@ class DiskModel {
     std::string removed;                   // empty: none
     std::string added;                     // empty: none
     Entry entry;                           // of `added`
+    uint64_t order = 0;
   };
   struct DirState {
     Names durable;
@@ -81,12 +111,19 @@ class DiskModel {
   static std::string Contents(const FileState& file, CutPolicy::Pending keep, uint64_t seed);
   static Names NamesOf(const DirState& dir, CutPolicy::Pending keep, uint64_t seed);
   std::optional<uint64_t> FindDir(std::string_view path) const;
-  void Collect(uint64_t dir, const std::string& prefix, const CutPolicy& policy,
-               std::map<std::string, std::string>* out) const;
+  static void ApplyTorn(std::string* contents, PendingWrite write, const Fate& fate);
+  // By what is left of a file and of a directory.
+  struct Choice {
+    std::function<std::string(uint64_t, const FileState&)> contents;
+    std::function<Names(uint64_t, const DirState&)> names;
+  };
+  void Collect(uint64_t dir, const std::string& prefix, const Choice& choice,
+               DiskImage* out) const;
 
   std::map<uint64_t, FileState> files_;
   std::map<uint64_t, DirState> dirs_;
   uint64_t next_dir_ = 1;
+  uint64_t next_order_ = 0;
 };
 
 /// Materialises the state after a cut just before entry `position` of the log.
