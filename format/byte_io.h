@@ -90,6 +90,7 @@ class ByteReader {
     for (int shift = 0; shift < 70; shift += 7) {
       const uint8_t byte = U8();
       if (!ok_ || (shift == 63 && byte > 1)) break;
+      if (byte == 0 && shift > 0) break;  // longer than it need be: nobody wrote that
       value |= uint64_t{byte & 0x7Fu} << shift;
       if (byte < 0x80) return value;
     }

@@ -1,0 +1,22 @@
+# libFuzzer programs, NAME_fuzz each: with clang only, and in a build directory of their own
+# (tests/fuzz/README.md). `fuzzers` builds all.
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "VDB_BUILD_FUZZERS needs clang: -DCMAKE_CXX_COMPILER=clang++")
+endif()
+include(${CMAKE_CURRENT_LIST_DIR}/targets.cmake)
+add_custom_target(fuzzers)
+function(vdb_add_fuzzer name)
+  list(TRANSFORM ARGN PREPEND tests/fuzz/ OUTPUT_VARIABLE sources)
+  add_executable(${name}_fuzz EXCLUDE_FROM_ALL ${sources})
+  target_include_directories(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name}_fuzz PRIVATE vdb_flags vdb vdb_rocksdb vdb_blas)
+  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name}_fuzz)
+endfunction()
+foreach(name ${VDB_FUZZ_TARGETS})
+  vdb_add_fuzzer(${name} ${name}_fuzz.cc fuzz_entry.cc fuzz_target.cc)
+endforeach()
+vdb_add_fuzzer(filter filter_fuzz.cc)
+vdb_add_fuzzer(legacy legacy_fuzz.cc)
+vdb_add_fuzzer(api api_fuzz.cc api_run.cc ../crash/workload.cc ../support/power_cut.cc
+               ../support/recording_file_system.cc)
