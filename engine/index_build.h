@@ -52,6 +52,7 @@ class IndexBuilder {
   Status AssignBlock(uint64_t from, uint64_t past);
   void SortByList();
   Status Write();
+  Status WritePieces();
   Status WritePiece(uint64_t from, uint64_t past, uint64_t key_bytes);
   Status AppendBatch(SegmentWriter* writer, uint64_t from, uint64_t past);
   Status FinishPiece(SegmentWriter* writer);

@@ -32,6 +32,10 @@ class Mapping {
   /// Gives the memory behind [offset, offset + size) back to the system; what is read there again
   /// is read from the file again. For passes over more than should stay resident.
   virtual void Release([[maybe_unused]] size_t offset, [[maybe_unused]] size_t size) const {}
+  /// Whether reads from now on jump about: then nothing is read ahead of them.
+  virtual void ExpectJumps([[maybe_unused]] bool jumps) const {}
+  /// Begins to read what is not in memory, and does not wait.
+  virtual void Prefetch([[maybe_unused]] size_t offset, [[maybe_unused]] size_t size) const {}
 
  private:
   const std::byte* data_;

@@ -36,12 +36,23 @@ class PosixMapping final : public Mapping {
   }
   // A shared mapping's pages are the page cache's: dropping them loses nothing.
   void Release(size_t offset, size_t bytes) const override {
+    Advise(offset, bytes, MADV_DONTNEED);
+  }
+  void ExpectJumps(bool jumps) const override {
+    Advise(0, size(), jumps ? MADV_RANDOM : MADV_NORMAL);
+  }
+  void Prefetch(size_t offset, size_t bytes) const override {
+    Advise(offset, bytes, MADV_WILLNEED);
+  }
+
+ private:
+  void Advise(size_t offset, size_t bytes, int advice) const {
     constexpr size_t kPage = 4096;
     const size_t from = std::min(size(), offset) / kPage * kPage;
     const size_t past = std::min(size(), offset + bytes);
     if (past > from) {
       (void)::madvise(const_cast<std::byte*>(data()) + from, past - from,  // NOLINT: as above
-                      MADV_DONTNEED);
+                      advice);
     }
   }
 };

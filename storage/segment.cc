@@ -179,6 +179,15 @@ void Segment::Release() const {
   for (const auto& mapping : mappings_) mapping->Release(0, mapping->size());
 }
 
+void Segment::ExpectJumps(bool jumps) const {
+  for (const auto& mapping : mappings_) mapping->ExpectJumps(jumps);
+}
+
+void Segment::PrefetchRow(uint64_t row) const {
+  const size_t row_bytes = identity_.dimension * sizeof(float);
+  mappings_[kRows]->Prefetch(kSegmentPageBytes + row * row_bytes, row_bytes);
+}
+
 std::optional<uint64_t> Segment::FindSorted(uint64_t docno, uint64_t rows) const {
   const RowRecord* first = records();
   const RowRecord* found = std::lower_bound(

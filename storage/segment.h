@@ -87,6 +87,9 @@ class Segment {
 
   /// Gives the memory of what was read so far back to the system (Mapping::Release).
   void Release() const;
+  /// Mapping::ExpectJumps of its files, and Prefetch of a row's floats.
+  void ExpectJumps(bool jumps) const;
+  void PrefetchRow(uint64_t row) const;
 
   /// The row of a docno below `watermark.rows`, or nothing.
   StatusOr<std::optional<uint64_t>> FindDocno(uint64_t docno,
