@@ -178,18 +178,27 @@ class ReaderProcessTest : public ::testing::Test {
 
 TEST_F(ReaderProcessTest, FollowsABusyWriter) {
   const uint64_t generations = LongRun() ? 1000 : 100 / Thinning();
+  const uint64_t looks_min = LongRun() ? 10'000 : 0;  // more writers follow until there were so many
   auto reader = OpenReader(Path());
   ASSERT_TRUE(reader.ok()) << reader.status().ToString();
   auto collection = *reader->OpenCollection(kCollection);
   const auto held = reader->GetSnapshot();
   ASSERT_TRUE(held.ok());
   const uint64_t first_generation = reader->Stats()->generation;
-  const pid_t writer = SpawnWriter(generations, kStart);
+  pid_t writer = SpawnWriter(generations, kStart);
   std::vector<double> refresh_ms;
-  uint64_t last = 0, busy = 0, looks = 0;
+  uint64_t last = kStart, busy = 0, looks = 0;
   int status = 0;
   for (bool running = true; running;) {
     running = ::waitpid(writer, &status, WNOHANG) == 0;
+    if (!running && looks < looks_min) {
+      ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+      ASSERT_TRUE(reader->Refresh().ok());
+      const auto reached = CheckView(collection, nullptr);
+      ASSERT_TRUE(reached.ok()) << reached.status().ToString();
+      writer = SpawnWriter(generations, *reached);
+      running = true;
+    }
     const auto start = Clock::now();
     const Status refreshed = reader->Refresh();
     const std::chrono::duration<double, std::milli> took = Clock::now() - start;
