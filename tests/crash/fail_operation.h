@@ -1,5 +1,5 @@
 // Fail operation N, for N = 1, 2, 3 ... until the run passes: every kind of failure of a disk, at
-// every operation of a run. A run is described by a FaultScenario; the driver counts its operations,
+// every operation of a run. A run is a FaultScenario; the driver counts its operations,
 // plants the failure, and has the scenario check what is there afterwards, on a healthy disk with
 // the page cache kept and again with it gone, and that the same run succeeds now.
 #pragma once

@@ -87,7 +87,8 @@ Status MakeBase(World& world, const Workload& workload) {
 Status CheckBase(World& world, const Workload& workload, bool finished) {
   VDB_ASSIGN_OR_RETURN(Database database,
                        engine::OpenDatabase(world.database(), SmallOptions()));
-  VDB_ASSIGN_OR_RETURN(world.state, CheckState(database, workload.states, 0, workload.steps.size()));
+  VDB_ASSIGN_OR_RETURN(world.state,
+                       CheckState(database, workload.states, 0, workload.steps.size()));
   VDB_RETURN_IF_ERROR(database.Close());
   if (!finished) return Status::Ok();
   VDB_ASSIGN_OR_RETURN(const Database reader, OpenReader(world.database()));

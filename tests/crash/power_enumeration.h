@@ -1,7 +1,7 @@
 // Power loss at every sync point of a run: all the states that the disk may be in then, one by one,
 // instead of a few at random (recorded_run.h). The runs are those of fault_scenarios.h.
 //
-// At a sync point (before each sync, and at the end) the pending changes since are enumerated: every
+// At a sync point (before each sync, and at the end) the pending changes are enumerated: every
 // prefix of them; each alone kept and each alone lost; each torn at 512 bytes and 4 KiB, first half
 // or second, alone, beside all the others, and after a prefix; all data without names and all names
 // without data; all pairs kept or lost where at most 12 are pending; and random mixtures. Disk

@@ -3,7 +3,7 @@
 // one, backups and snapshots that were promised are there and whole, verify is clean. And the
 // mutation check: with any one kind of sync left out, or two steps swapped, the enumeration turns
 // red; the kinds for which it does not are to be listed here with the reason. It is disabled until
-// that list is complete; until then the power cut tests of each part have one. --long enumerates all
+// that list is complete; until then the power cut tests of the parts have it. --long enumerates all
 // states, else a seeded few at each sync point.
 #include <gtest/gtest.h>
 
