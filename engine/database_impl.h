@@ -9,7 +9,7 @@
 // Files: create.cc, open.cc (recover, open, close), reader.cc, commit.cc (rounds), publish.cc
 // (generations, garbage), reads.cc (get, search), schema.cc (collections and columns), verify.cc,
 // content_hash.cc, index_publish.cc (building and dropping indexes), index_background.cc,
-// compact.cc, field_index.cc (adding and dropping field indexes), delete_where.cc. Collection::Query
+// compact.cc, field_index.cc (adding, dropping field indexes), delete_where.cc. Collection::Query
 // is in query_*.cc, on top of it.
 #pragma once
 

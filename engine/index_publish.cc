@@ -1,7 +1,7 @@
-// BuildIndex and DropIndex, and what index builds and compactions share: the steps of a rewrite that
-// run under the commit mutex. Between the first (BeginRewrite) and the last (EndRewrite) writers go
-// on; what they did to the rows that were rewritten meanwhile can only be deleting them, and is
-// carried over.
+// BuildIndex and DropIndex, and what index builds and compactions share: the steps of a rewrite
+// that run under the commit mutex. Between the first (BeginRewrite) and the last (EndRewrite)
+// writers go on; what they did to the rows that were rewritten meanwhile can only be deleting
+// them, and is carried over.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -207,7 +207,8 @@ Status DatabaseImpl::PublishRewrite(const BuildPlan& plan, const SegmentRewrite&
   VDB_RETURN_IF_ERROR(MakeDurableLocked());
   const uint32_t column_id = plan.column.id;
   if (next.FindColumn(column_id) == nullptr) {
-    return Status::NotFound("column '" + plan.column.name + "' was dropped during the " + rewrite.job);
+    return Status::NotFound("column '" + plan.column.name + "' was dropped during the " +
+                            rewrite.job);
   }
   const auto old = view_->columns.find(column_id);
   auto column = std::make_shared<ColumnView>();

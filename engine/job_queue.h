@@ -1,5 +1,5 @@
 // JobQueue: the long work of a database, one job at a time. A job waits for its turn, by priority
-// and then by age; it runs on the thread of the caller who waits for it (Run), or on the queue's own
+// and then by age; it runs on the thread of the caller who waits for it (Run), or the queue's own
 // thread (Start). Every job is listed while it waits and runs, and kept in a history when it ended.
 //
 // A job calls its progress callback now and then: there it stands still while the queue is paused,

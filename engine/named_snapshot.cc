@@ -242,9 +242,9 @@ Status DatabaseImpl::DropSnapshot(std::string_view name) {
   VDB_RETURN_IF_ERROR(EditableManifest().status());
   VDB_ASSIGN_OR_RETURN(const auto found, FindSnapshots(fs(), path_));
   for (const NamedSnapshot& one : found) {
-    const bool is_it = one.readable.ok()
-                           ? one.record.name == name
-                           : JoinPath(format::kSnapshotsDir, format::SnapshotDirName(one.id)) == name;
+    const auto damaged_name = JoinPath(format::kSnapshotsDir, format::SnapshotDirName(one.id));
+    const bool is_it =
+        one.readable.ok() ? one.record.name == name : damaged_name == name;
     if (!is_it) continue;
     VDB_ASSIGN_OR_RETURN(auto file, fs().Open(JoinPath(one.directory, format::kSnapshotFile),
                                               OpenMode::kRead));

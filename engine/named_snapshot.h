@@ -1,5 +1,5 @@
 // Named snapshots on disk: snapshots/NNNNNN/ holds the file SNAPSHOT, which names a state and has
-// its manifest, and docs/, a checkpoint of RocksDB of the same batch. The segments, masks and epochs
+// its manifest, and docs/, a checkpoint of RocksDB of the same batch. Segments, masks and epochs
 // that the manifest names stay as long as the snapshot does (DatabaseImpl::CollectGarbage).
 #pragma once
 

@@ -115,7 +115,7 @@ FileSystem* PosixFileSystem();
 /// Reads a whole file of at most `size_max` bytes (more: kCorruption).
 StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::string& path, uint64_t size_max);
 
-/// Copies the first `size` bytes of a file into a new one, and syncs it. kCorruption: it is shorter.
+/// Copies the first `size` bytes of a file to a new one, and syncs it. kCorruption: it is shorter.
 Status CopyFile(FileSystem& fs, const std::string& from, const std::string& to, uint64_t size);
 
 /// This process's id, for the LOCK file.

@@ -99,7 +99,7 @@ class Database {
 
   // --- named snapshots: states that stay readable across opens, until they are dropped ---
 
-  /// Keep the state of now under a name. Cost: hard links and a flush of what RocksDB has in memory;
+  /// Keep the state of now under a name. Cost: hard links and a flush of what RocksDB keeps in RAM;
   /// from then on the files it needs stay. Names as those of collections. kAlreadyExists.
   Status CreateSnapshot(std::string_view name);
   StatusOr<std::vector<SnapshotInfo>> ListSnapshots() const;
@@ -112,7 +112,7 @@ class Database {
                        const std::function<bool(const SnapshotDiff&)>& entry) const;
 
   // --- maintenance. Each is a job: it waits for its turn, runs on the caller's thread while reads
-  // --- and writes go on, and is in Jobs(). Killed at any moment, the old state or the new is there.
+  // --- and writes go on, and is in Jobs(). Killed at any moment, the old state or the new stands.
 
   /// Merge small segments, drop dead rows, and give their space back, with the documents' too.
   /// Lists, codes and answers stay as they are. Before anything is published the new rows are

@@ -53,7 +53,7 @@ struct DatabaseOptions {
   /// milliseconds; the flush begins at the latest then. Range 1 to 60,000.
   uint32_t unsynced_ms_max = 500;
 
-  /// Read-only: open the named snapshot of this name (Database::CreateSnapshot) instead of the newest
+  /// Read-only: open the named snapshot of this name (Database::CreateSnapshot), not the newest
   /// state. Empty: the newest.
   std::string as_of = {};
 

@@ -41,13 +41,13 @@ struct SnapshotInfo {
   uint64_t batch_number = 0;
   uint64_t created_unix_ms = 0;
   uint64_t document_count = 0;
-  std::string damage;  ///< not empty: its record is damaged so; `name` then is good for DropSnapshot
+  std::string damage;  ///< not empty: its record is damaged; `name` then is good for DropSnapshot
 };
 
 enum class DocumentChange : uint8_t { kAdded, kChanged, kRemoved };
 
-/// A document that is not the same in two snapshots. Contents decide, not versions: writing the same
-/// again is no change. Nor is dropping a column, which no document is asked about.
+/// A document that is not the same in two snapshots. Contents decide, not versions: writing it
+/// again as it was is no change. Nor is dropping a column, which no document is asked about.
 struct SnapshotDiff {
   std::string collection;
   std::string key;

@@ -210,7 +210,10 @@ std::string SyncKind(const Operation& op) {
   if (!IsSync(op)) return "";
   std::string kind(OpKindName(op.kind));
   kind += ' ';
-  for (const char c : op.path.empty() ? std::string(".") : op.path) {
+  std::string path = op.path.empty() ? "." : op.path;
+  const size_t chunks = path.find("/chunks/");  // of a backup: named by their hashes
+  if (chunks != std::string::npos) path = path.substr(0, chunks) + "/chunks/#";
+  for (const char c : path) {
     const bool digit = c >= '0' && c <= '9';
     if (!digit) kind += c;
     if (digit && kind.back() != '#') kind += '#';

@@ -178,7 +178,7 @@ class ReaderProcessTest : public ::testing::Test {
 
 TEST_F(ReaderProcessTest, FollowsABusyWriter) {
   const uint64_t generations = LongRun() ? 1000 : 100 / Thinning();
-  const uint64_t looks_min = LongRun() ? 10'000 : 0;  // more writers follow until there were so many
+  const uint64_t looks_min = LongRun() ? 10'000 : 0;  // more writers follow until then
   auto reader = OpenReader(Path());
   ASSERT_TRUE(reader.ok()) << reader.status().ToString();
   auto collection = *reader->OpenCollection(kCollection);

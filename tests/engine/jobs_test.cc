@@ -136,7 +136,8 @@ TEST_F(JobsTest, PrometheusTextIsWellFormed) {
   metrics.documents_put = 7;
   std::istringstream text(PrometheusText(metrics));
   const std::regex type(R"(# TYPE (vdb_[a-z_]+) (counter|gauge|histogram))");
-  const std::regex sample(R"re((vdb_[a-z_]+?)(_bucket|_sum|_count)?(\{le="[^"]+"\})? [0-9.e+-]+)re");
+  const std::regex sample(
+      R"re((vdb_[a-z_]+?)(_bucket|_sum|_count)?(\{le="[^"]+"\})? [0-9.e+-]+)re");
   std::set<std::string> known;
   std::string line;
   std::smatch match;

@@ -98,8 +98,12 @@ TEST_F(LimitsTest, JobsAskForSpaceBeforeTheyBegin) {
   auto db = Open();
   Collection docs = MakeWide(db, 64);
   VDB_ASSERT_OK(PutMany(docs, 0, 5000, 64));
-  for (int i = 0; i < 2500; ++i) VDB_ASSERT_OK(docs.Delete("k" + std::to_string(i), {.sync = false}));
-  const auto segments = [&] { return storage::PosixFileSystem()->List(Path() + "/segments")->size(); };
+  for (int i = 0; i < 2500; ++i) {
+    VDB_ASSERT_OK(docs.Delete("k" + std::to_string(i), {.sync = false}));
+  }
+  const auto segments = [&] {
+    return storage::PosixFileSystem()->List(Path() + "/segments")->size();
+  };
   fs.free_bytes = 100'000;
   EXPECT_EQ(docs.BuildIndex().status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(db.Compact().status().code(), StatusCode::kResourceExhausted);

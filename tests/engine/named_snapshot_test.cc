@@ -175,7 +175,8 @@ TEST_F(NamedSnapshotTest, DifferencesAreThoseOfAModel) {
       VDB_ASSERT_OK(docs.SetMetadata(key, metadata));
       now[key] = metadata + now[key].substr(now[key].find('}') + 1);
     } else if (what == 3) {
-      VDB_ASSERT_OK(docs.Put({.key = key, .metadata = metadata, .body = "b", .vectors = {{"v", v}}}));
+      VDB_ASSERT_OK(
+          docs.Put({.key = key, .metadata = metadata, .body = "b", .vectors = {{"v", v}}}));
       now[key] = metadata + "b" + std::to_string(value);
     } else {
       VDB_ASSERT_OK(docs.Put({.key = key, .metadata = metadata, .vectors = {{"v", v}}}));

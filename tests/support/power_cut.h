@@ -49,7 +49,7 @@ struct PendingChange {
   uint64_t size = 0;    ///< 0: nothing that could be torn
 };
 
-/// What a cut makes of a pending change. Of the changes of names of one directory those after a lost
+/// What a cut makes of a pending change. Of a directory's changes of names those after a lost
 /// one are lost too.
 struct Fate {
   enum class Kind : uint8_t { kLost, kKept, kHead, kTail };
