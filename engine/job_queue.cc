@@ -282,8 +282,8 @@ void JobQueue::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    if (running_ != nullptr) running_->cancelled = true;
-    for (const JobPtr& job : waiting_) job->cancelled = true;
+    if (running_ != nullptr) running_->cancelled |= running_->info.background;
+    for (const JobPtr& job : waiting_) job->cancelled |= job->info.background;
     worker.swap(worker_);
     changed_.notify_all();
   }

@@ -63,7 +63,7 @@ class JobQueue {
   uint64_t done_count() const { return done_; }
   uint64_t failed_count() const { return failed_; }
 
-  /// Cancels all jobs and ends the queue's thread; jobs on callers' threads end by themselves.
+  /// Cancels background jobs and ends the queue's thread; jobs of callers who wait go on.
   void Stop();
   /// After a Stop.
   void Allow();
