@@ -16,7 +16,7 @@ constexpr size_t kPairsMax = 12;
 constexpr size_t kMixtures = 12;
 // A run is checked again, after what was found, on every so many images.
 constexpr size_t kAgainEvery = 8;
-constexpr size_t kNearPoints = 2;  // after a place of EnumerationOptions::near
+constexpr size_t kNearPoints = 9;  // after a place of EnumerationOptions::near
 
 using Fates = std::vector<Fate>;
 using Kind = Fate::Kind;

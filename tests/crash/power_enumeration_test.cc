@@ -2,8 +2,7 @@
 // (power_enumeration.h): the reopened database holds a prefix of the steps with every acknowledged
 // one, backups and snapshots that were promised are there and whole, verify is clean. And the
 // mutation check: with any one kind of sync left out, or two steps swapped, the enumeration turns
-// red; the kinds for which it does not are to be listed here with the reason. It is disabled until
-// that list is complete; until then the power cut tests of the parts have it. --long enumerates all
+// red; the kinds for which it does not are listed here with the reason. --long enumerates all
 // states, else a seeded few at each sync point.
 #include <gtest/gtest.h>
 
@@ -82,7 +81,16 @@ struct Unnoticed {
 };
 
 constexpr Unnoticed kUnnoticed[] = {
-    {"sync db/ledger", "only says what a disk lost that lied about a sync"},
+    {"sync db/ledger*", "only says what a disk lost that lied about a sync"},
+    {"sync db/docs-#/OPTIONS-#.dbtmp", "RocksDB does not need its options file"},
+    {"sync photos/.vdb.migrating/docs-#/OPTIONS-#.dbtmp", "as above"},
+    {"sync restored.restoring/docs-#/OPTIONS-#.dbtmp", "as above"},
+    {"sync photos/.vdb.migrating/docs-#/#.log", "at the rename its batches are in tables"},
+    {"sync restored.restoring/docs-#/#.log", "as above"},
+    {"sync photos/.vdb.migrating/CREATING", "a leftover of a migration is known by its name"},
+    {"sync db/repairing*", "a working copy that the next repair makes anew"},
+    {"syncdir db/repairing", "as above"},
+    {"syncdir db/quarantine", "damaged files are kept for people; no run here looks for them"},
 };
 
 std::string ReasonOf(const std::string& kind) {
@@ -115,7 +123,7 @@ std::string Noticed(const std::vector<const Case*>& runs, const std::string& kin
     Enumeration& enumeration = Of(*run);
     EnumerationOptions options;
     options.only_plain = true;
-    options.plain_max = LongRun() ? 0 : 3;
+    options.plain_max = LongRun() ? 0 : 4;
     const Log log = Without(enumeration.run(), kind, &options.near);
     if (LongRun()) options.near.clear();
     const auto report = enumeration.Run(log, options);
@@ -128,7 +136,7 @@ std::string Noticed(const std::vector<const Case*>& runs, const std::string& kin
   return "";
 }
 
-TEST(MutationTest, DISABLED_EveryKindOfSyncIsNeeded) {
+TEST(MutationTest, EveryKindOfSyncIsNeeded) {
   std::map<std::string, std::vector<const Case*>> kinds;
   for (const Case& run : kRuns) {
     const RecordedScenario& recorded = Of(run).run();
@@ -139,8 +147,9 @@ TEST(MutationTest, DISABLED_EveryKindOfSyncIsNeeded) {
       if (runs.empty() || runs.back() != &run) runs.push_back(&run);
     }
   }
-  size_t noticed = 0;
+  size_t noticed = 0, turn = 0;
   for (const auto& [kind, runs] : kinds) {
+    if (turn++ % ((Thinning() + 4) / 5) != 0) continue;
     const std::string reason = ReasonOf(kind);
     if (!reason.empty() && !LongRun()) continue;
     const bool found = !Noticed(runs, kind).empty();
@@ -171,7 +180,7 @@ Log Delayed(const RecordedScenario& run, const std::function<bool(const Operatio
   return log;
 }
 
-TEST(MutationTest, DISABLED_SwappedStepsAreNoticed) {
+TEST(MutationTest, SwappedStepsAreNoticed) {
   using Match = std::function<bool(const Operation&)>;
   const auto sync_of = [](const char* suffix) -> Match {
     return [suffix](const Operation& op) {
