@@ -25,7 +25,7 @@ TEST_P(FailOperationTest, AtEveryOperation) {
               scenario.name.c_str(), counts.operations, counts.failures, counts.noticed,
               counts.checks);
   EXPECT_GT(counts.operations, 0u);
-  EXPECT_GT(counts.noticed, 0u);
+  if (Thinning() == 1) EXPECT_GT(counts.noticed, 0u);  // else so few that one may go unnoticed
 }
 
 INSTANTIATE_TEST_SUITE_P(
