@@ -25,7 +25,8 @@ TEST_P(FailOperationTest, AtEveryOperation) {
               scenario.name.c_str(), counts.operations, counts.failures, counts.noticed,
               counts.checks);
   EXPECT_GT(counts.operations, 0u);
-  if (Thinning() == 1) EXPECT_GT(counts.noticed, 0u);  // else so few that one may go unnoticed
+  const bool few = Thinning() > 1;  // so few failures that all may go unnoticed
+  EXPECT_TRUE(few || counts.noticed > 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
