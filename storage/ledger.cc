@@ -165,6 +165,7 @@ Status Ledger::Sync() {
 }
 
 Status Ledger::WriteLocked() {
+  VDB_RETURN_IF_ERROR(failure_);
   last_.files.clear();
   for (const auto& [id, tracked] : tracked_) {
     if (tracked.name_durable) last_.files.push_back(tracked.file);
@@ -179,13 +180,16 @@ Status Ledger::WriteLocked() {
   }
   const std::string slot = format::EncodeLedgerSlot(last_);
   dirty_ = true;
-  return file_->WriteAt(last_.sequence % format::kLedgerSlots * format::kLedgerSlotBytes,
-                        AsBytes(slot));
+  failure_ = file_->WriteAt(last_.sequence % format::kLedgerSlots * format::kLedgerSlotBytes,
+                            AsBytes(slot));
+  return failure_;
 }
 
 Status Ledger::SyncLocked() {
+  VDB_RETURN_IF_ERROR(failure_);
   if (!dirty_) return Status::Ok();
-  VDB_RETURN_IF_ERROR(file_->Sync());
+  failure_ = file_->Sync();
+  VDB_RETURN_IF_ERROR(failure_);
   durable_sequence_ = last_.sequence;
   dirty_ = false;
   return Status::Ok();

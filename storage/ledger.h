@@ -88,6 +88,7 @@ class Ledger {
   format::LedgerRecord last_;  // values of the newest record; its files come from tracked_
   std::map<FileId, Tracked> tracked_;
   bool dirty_ = false;
+  Status failure_;  // final: a sync tried again after a failure would say what is not so
   uint64_t durable_sequence_ = 0;  // its slot is not written until a later record is durable
   uint64_t clock_ = 0;             // counts what happens in RocksDB's directory
   uint64_t switched_at_ = 0;       // 0: no rename of CURRENT waits to become durable

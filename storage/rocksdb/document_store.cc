@@ -73,7 +73,6 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   options.wal_recovery_mode = from.skip_damaged_logs
                                   ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
                                   : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  options.max_bgerror_resume_count = 0;   // a failed write or sync is final, in the background too
   options.manual_wal_flush = true;        // the engine says when; the barrier guards the rest
   options.write_buffer_size = from.write_buffer_bytes;
   options.max_write_buffer_number = 4;

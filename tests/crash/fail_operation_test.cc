@@ -19,12 +19,6 @@ struct Run {
 class FailOperationTest : public ::testing::TestWithParam<Run> {};
 
 TEST_P(FailOperationTest, AtEveryOperation) {
-  // Open: about one run in forty, in which RocksDB's threads fall in with a failed write, ends with
-  // OK and a database that a power cut then damages. The source is there; migrate_kill_test has the
-  // rest. The next thing to be found out.
-  if (!LongRun() && std::string_view(GetParam().name) == "Migration") {
-    GTEST_SKIP() << "migration: an open finding, run with --long";
-  }
   const FaultScenario scenario = GetParam().make();
   const FaultCounts counts = FailEverywhere(scenario, 2026);
   std::printf("%-24s %4zu operations, %5zu failures explored, %5zu noticed, %5zu recoveries\n",
