@@ -5,6 +5,7 @@
 
 #include "engine/backup_chunks.h"
 #include "engine/backup_source.h"
+#include "engine/clock.h"
 #include "engine/database_impl.h"
 #include "format/status_macros.h"
 
@@ -12,12 +13,6 @@ namespace vdb::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-uint64_t UnixMilliseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                   std::chrono::system_clock::now().time_since_epoch())
-                                   .count());
-}
 
 class BackupRun {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/build_plan.h"
+#include "engine/clock.h"
 #include "engine/compaction_choice.h"
 #include "engine/compactor.h"
 #include "engine/disk_usage.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/clock.h"
 #include "engine/compaction_choice.h"
 #include "format/status_macros.h"
 #include "index/codes.h"

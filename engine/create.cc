@@ -34,12 +34,6 @@ bool IsOurs(std::string_view name) {
          format::ParseManifestName(name).has_value();
 }
 
-Status WriteSmallFile(storage::FileSystem& fs, const std::string& path, std::string_view text) {
-  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, storage::OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(text.data(), text.size()))));
-  return file->Sync();
-}
-
 }  // namespace
 
 // A directory without CURRENT: empty, or left by a creation that was interrupted, is fine. Anything
@@ -66,16 +60,7 @@ Status DatabaseImpl::RemoveHalfMade() {
   VDB_ASSIGN_OR_RETURN(const auto names, fs().List(path_));
   for (const std::string& name : names) {
     if (name == format::kLockFile || name == format::kCreatingFile) continue;
-    VDB_ASSIGN_OR_RETURN(const bool is_dir, fs().IsDir(PathOf(name)));
-    if (!is_dir) {
-      VDB_RETURN_IF_ERROR(fs().Remove(PathOf(name)));
-      continue;
-    }
-    VDB_ASSIGN_OR_RETURN(const auto inner, fs().List(PathOf(name)));
-    for (const std::string& file : inner) {
-      VDB_RETURN_IF_ERROR(fs().Remove(JoinPath(PathOf(name), file)));
-    }
-    VDB_RETURN_IF_ERROR(fs().RemoveDir(PathOf(name)));
+    VDB_RETURN_IF_ERROR(RemoveTree(fs(), PathOf(name)));
   }
   return Status::Ok();
 }
@@ -89,7 +74,7 @@ Status DatabaseImpl::CreateFiles() {
   VDB_ASSIGN_OR_RETURN(const bool made, fs().Exists(PathOf(format::kCurrentFile)));
   if (made) return Status::Ok();
   VDB_RETURN_IF_ERROR(ReadyToCreate().status());
-  VDB_RETURN_IF_ERROR(WriteSmallFile(fs(), PathOf(format::kCreatingFile), "vdb\n"));
+  VDB_RETURN_IF_ERROR(WriteSyncedFile(fs(), PathOf(format::kCreatingFile), "vdb\n"));
   VDB_RETURN_IF_ERROR(fs().SyncDir(path_));
   VDB_RETURN_IF_ERROR(fs().SyncDir(ParentOf(path_)));
   VDB_RETURN_IF_ERROR(RemoveHalfMade());

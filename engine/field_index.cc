@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "engine/database_impl.h"
+#include "engine/clock.h"
 #include "engine/field_entries.h"
 #include "engine/no_throw.h"
 #include "engine/text_entries.h"
@@ -20,11 +21,6 @@ namespace {
 
 // A writer waits for at most one chunk: a few milliseconds. See EngineOptions, too.
 constexpr size_t kChunkBytes = 1u << 20;
-
-double MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 StatusOr<format::CollectionEntry*> FindIn(format::Manifest* manifest, uint32_t id) {
   for (format::CollectionEntry& collection : manifest->collections) {

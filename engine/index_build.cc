@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/clock.h"
 #include "engine/no_throw.h"
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/index_build.h"
+#include "engine/clock.h"
 #include "format/checksum.h"
 #include "format/file_names.h"
 #include "format/status_macros.h"
@@ -26,9 +27,7 @@ Status IndexBuilder::WriteEpoch() {
   const std::string bytes = codebook_->Encode();
   VDB_RETURN_IF_ERROR(input_.fs->CreateDir(input_.epochs_dir));
   const std::string path = JoinPath(input_.epochs_dir, format::EpochFileName(input_.epoch_id));
-  VDB_ASSIGN_OR_RETURN(const auto file, input_.fs->Open(path, OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
-  VDB_RETURN_IF_ERROR(file->Sync());
+  VDB_RETURN_IF_ERROR(WriteSyncedFile(*input_.fs, path, bytes));
   VDB_RETURN_IF_ERROR(input_.fs->SyncDir(input_.epochs_dir));
   report_.sync_ms += MillisecondsSince(start);
   report_.index_bytes += bytes.size();

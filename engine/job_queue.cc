@@ -4,6 +4,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "engine/clock.h"
 #include "engine/no_throw.h"
 #include "format/job_history.h"
 
@@ -12,12 +13,6 @@ namespace {
 
 // How often a history tells where a job stands.
 constexpr auto kTellPause = std::chrono::seconds(1);
-
-uint64_t UnixMilliseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                   std::chrono::system_clock::now().time_since_epoch())
-                                   .count());
-}
 
 Status Cancelled(const JobInfo& job) {
   return Status::Cancelled("job " + std::to_string(job.id) + " (" +

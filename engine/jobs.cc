@@ -97,7 +97,7 @@ StatusOr<BackupReport> DatabaseImpl::BackupJob(const std::string& directory,
 // Other processes and later opens learn of jobs by a file that nothing depends on.
 void DatabaseImpl::WriteJobHistory(const std::vector<JobInfo>& jobs) const {
   if (read_only()) return;
-  const std::string path = PathOf(format::kJobsFile), tmp = path + ".new";
+  const std::string path = PathOf(format::kJobsFile), tmp = PathOf(format::kJobsTmpFile);
   const auto write = [&]() -> Status {
     const std::string bytes = format::EncodeJobHistory(jobs);
     VDB_ASSIGN_OR_RETURN(auto file, fs().Open(tmp, storage::OpenMode::kCreate));

@@ -32,21 +32,23 @@ bool IsRocksFile(std::string_view name) {
 }
 
 bool IsRootFile(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kNames = {
-      format::kLockFile,       format::kCreatingFile, format::kCurrentFile,
-      format::kCurrentTmpFile, format::kLedgerFile,   format::kMigratedFile};
+  static constexpr std::array<std::string_view, 8> kNames = {
+      format::kLockFile,   format::kCreatingFile, format::kCurrentFile, format::kCurrentTmpFile,
+      format::kLedgerFile, format::kMigratedFile, format::kJobsFile,    format::kJobsTmpFile};
   const bool ledger = name.starts_with("ledger-") && IsDigits(name.substr(7));  // of a repair
   return ledger || std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          format::ParseManifestName(name).has_value();
 }
 
 bool IsRootFolder(std::string_view name) {
-  return name == format::kSegmentsDir || name == format::kEpochsDir || IsDocsFolder(name);
+  return name == format::kSegmentsDir || name == format::kEpochsDir ||
+         name == format::kSnapshotsDir || IsDocsFolder(name);
 }
 
 bool IsInner(std::string_view folder, std::string_view name) {
   if (folder == format::kSegmentsDir) return format::ParseSegmentName(name).has_value();
   if (folder == format::kEpochsDir) return format::ParseEpochName(name).has_value();
+  if (folder == format::kSnapshotsDir) return false;  // somebody made it, and may want it
   return IsRocksFile(name);
 }
 
@@ -160,12 +162,6 @@ Status ReportFile::Finish() {
   VDB_RETURN_IF_ERROR(fs_.Rename(path_ + ".tmp", path_));
   file_.reset();
   return fs_.SyncDir(FolderOf(path_));
-}
-
-Status WriteSyncedFile(storage::FileSystem& fs, const std::string& path, std::string_view bytes) {
-  VDB_ASSIGN_OR_RETURN(const auto file, fs.Open(path, storage::OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes.data(), bytes.size()))));
-  return file->Sync();
 }
 
 }  // namespace vdb::engine

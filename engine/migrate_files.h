@@ -71,7 +71,4 @@ class ReportFile {
   uint64_t offset_ = 0;
 };
 
-/// Creates or empties the file, writes `bytes`, syncs it; its directory is the caller's business.
-Status WriteSyncedFile(storage::FileSystem& fs, const std::string& path, std::string_view bytes);
-
 }  // namespace vdb::engine

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/clock.h"
 #include "engine/database_impl.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
@@ -13,12 +14,6 @@ namespace {
 
 using format::JoinPath;
 using storage::OpenMode;
-
-uint64_t UnixMilliseconds() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                   std::chrono::system_clock::now().time_since_epoch())
-                                   .count());
-}
 
 std::string SnapshotsDir(const std::string& root) { return JoinPath(root, format::kSnapshotsDir); }
 
@@ -53,30 +48,13 @@ Status RemoveSnapshotDir(storage::FileSystem& fs, const std::string& directory) 
     VDB_RETURN_IF_ERROR(fs.Remove(record));
     VDB_RETURN_IF_ERROR(fs.SyncDir(directory));
   }
-  VDB_ASSIGN_OR_RETURN(const auto names, fs.List(directory));
-  for (const std::string& name : names) {
-    const std::string path = JoinPath(directory, name);
-    VDB_ASSIGN_OR_RETURN(const bool is_dir, fs.IsDir(path));
-    if (!is_dir) {
-      VDB_RETURN_IF_ERROR(fs.Remove(path));
-      continue;
-    }
-    VDB_ASSIGN_OR_RETURN(const auto inner, fs.List(path));
-    for (const std::string& file : inner) VDB_RETURN_IF_ERROR(fs.Remove(JoinPath(path, file)));
-    VDB_RETURN_IF_ERROR(fs.RemoveDir(path));
-  }
-  return fs.RemoveDir(directory);
+  return RemoveTree(fs, directory);
 }
 
 Status WriteRecord(storage::FileSystem& fs, const std::string& directory,
                    const format::SnapshotRecord& record) {
   const std::string path = JoinPath(directory, format::kSnapshotFile), tmp = path + ".tmp";
-  {
-    VDB_ASSIGN_OR_RETURN(auto file, fs.Open(tmp, OpenMode::kCreate));
-    const std::string bytes = format::EncodeSnapshotRecord(record);
-    VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
-    VDB_RETURN_IF_ERROR(file->Sync());
-  }
+  VDB_RETURN_IF_ERROR(WriteSyncedFile(fs, tmp, format::EncodeSnapshotRecord(record)));
   VDB_RETURN_IF_ERROR(fs.Rename(tmp, path));
   return fs.SyncDir(directory);
 }

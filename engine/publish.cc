@@ -14,12 +14,6 @@ namespace {
 using format::JoinPath;
 using storage::OpenMode;
 
-Status WriteNewFile(storage::FileSystem& fs, const std::string& path, const std::string& bytes) {
-  VDB_ASSIGN_OR_RETURN(auto file, fs.Open(path, OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
-  return file->Sync();
-}
-
 format::SegmentEntry* FindEntry(format::Manifest* manifest, uint64_t segment_id) {
   for (format::SegmentEntry& entry : manifest->segments) {
     if (entry.id == segment_id) return &entry;
@@ -42,7 +36,7 @@ Status DatabaseImpl::Publish(Manifest next) {
   format::Current current;
   VDB_RETURN_IF_ERROR(WriteManifestFiles(next, &current));
   const std::string tmp = PathOf(format::kCurrentTmpFile);
-  VDB_RETURN_IF_ERROR(WriteNewFile(fs(), tmp, format::EncodeCurrent(current)));
+  VDB_RETURN_IF_ERROR(WriteSyncedFile(fs(), tmp, format::EncodeCurrent(current)));
   Status status = fs().Rename(tmp, PathOf(format::kCurrentFile));
   if (status.ok()) status = fs().SyncDir(path_);
   if (!status.ok()) {
@@ -61,9 +55,9 @@ Status DatabaseImpl::WriteManifestFiles(const Manifest& next, format::Current* c
   const std::string bytes = format::EncodeManifest(next);
   current->generation = next.generation;
   current->manifest_checksum = format::Hash64(bytes);
-  VDB_RETURN_IF_ERROR(WriteNewFile(fs(), PathOf(format::ManifestName(next.generation)), bytes));
+  VDB_RETURN_IF_ERROR(WriteSyncedFile(fs(), PathOf(format::ManifestName(next.generation)), bytes));
   VDB_RETURN_IF_ERROR(
-      WriteNewFile(fs(), PathOf(format::ManifestTwinName(next.generation)), bytes));
+      WriteSyncedFile(fs(), PathOf(format::ManifestTwinName(next.generation)), bytes));
   return fs().SyncDir(path_);
 }
 
@@ -168,7 +162,7 @@ Status DatabaseImpl::WriteMask(const storage::DeleteMask& mask, uint64_t rows,
                        storage::MaskFile::Encode(mask, entry->id, rows, &entry->mask_checksum));
   entry->mask_generation = manifest_->generation + 1;
   const auto name = format::MaskFileName(entry->id, entry->mask_generation);
-  return WriteNewFile(fs(), JoinPath(SegmentsDir(), name), bytes);
+  return WriteSyncedFile(fs(), JoinPath(SegmentsDir(), name), bytes);
 }
 
 // Writes the masks that tombstones changed, publishes them, and only then removes the tombstones,

@@ -167,18 +167,6 @@ Status RepairRun::Tick(std::string_view stage, uint64_t done, uint64_t total) co
   return Status::Cancelled("repair: cancelled by the caller; nothing was changed");
 }
 
-Status RemoveTree(storage::FileSystem& fs, const std::string& path) {
-  VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(path));
-  if (!there) return Status::Ok();
-  VDB_ASSIGN_OR_RETURN(const bool is_dir, fs.IsDir(path));
-  if (!is_dir) return fs.Remove(path);
-  VDB_ASSIGN_OR_RETURN(const auto names, fs.List(path));
-  for (const std::string& name : names) {
-    VDB_RETURN_IF_ERROR(RemoveTree(fs, format::JoinPath(path, name)));
-  }
-  return fs.RemoveDir(path);
-}
-
 StatusOr<RepairReport> RepairDatabase(storage::FileSystem& fs, const std::string& path,
                                       const RepairOptions& options) {
   RepairRun run(fs, path, options);

@@ -216,10 +216,7 @@ Status RepairSegments::FinishMask(Part* part, uint64_t generation) {
                        storage::MaskFile::Encode(*mask, entry.id, entry.rows,
                                                  &entry.mask_checksum));
   entry.mask_generation = generation;
-  VDB_ASSIGN_OR_RETURN(auto file, run_->fs().Open(run_->PathOf(part->MaskName()),
-                                                  storage::OpenMode::kCreate));
-  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
-  return file->Sync();
+  return WriteSyncedFile(run_->fs(), run_->PathOf(part->MaskName()), bytes);
 }
 
 Status RepairSegments::Finish(uint64_t generation, const IsNewer& is_newer) {

@@ -47,7 +47,4 @@ class RepairRun {
   std::set<std::string> quarantine_;
 };
 
-/// Removes a directory with all that is in it; OK if it is not there.
-Status RemoveTree(storage::FileSystem& fs, const std::string& path);
-
 }  // namespace vdb::engine

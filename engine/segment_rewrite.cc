@@ -12,11 +12,6 @@ uint64_t LiveRows(const SegmentView& segment) {
   return segment.mark.rows - (segment.mask ? segment.mask->dead_count() : 0);
 }
 
-double MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
 StatusOr<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(
     const Place& place, const format::SegmentIdentity& identity,
     const storage::SegmentCapacity& size) {

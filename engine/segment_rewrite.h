@@ -27,7 +27,6 @@ struct SegmentRewrite {
 };
 
 uint64_t LiveRows(const SegmentView& segment);
-double MillisecondsSince(std::chrono::steady_clock::time_point start);
 
 /// A sealed segment while it is written, with an index file beside it where StartIndex was called.
 class SegmentWriter {

@@ -18,23 +18,13 @@ constexpr size_t kChunkEntryBytes = 24;
 constexpr size_t kStateBytes = 48;
 constexpr std::string_view kRecordEnding = ".vdbb";
 
-void AppendText(std::string* out, std::string_view text) {
-  AppendU32(out, static_cast<uint32_t>(text.size()));
-  *out += text;
-}
-
-std::string ReadText(ByteReader* reader) {
-  const uint32_t size = reader->U32();
-  return std::string(reader->Bytes(size));
-}
-
 Status Contradicts(std::string_view file) {
   return Status::Corruption("'" + std::string(file) + "': its parts contradict each other");
 }
 
 // False if the file's chunks do not add up to it.
 bool ReadFileEntry(ByteReader* reader, BackupFile* file) {
-  file->name = ReadText(reader);
+  file->name = reader->Text();
   file->identity = reader->U64();
   file->file_bytes = reader->U64();
   const uint32_t count = reader->U32();
@@ -159,7 +149,7 @@ StatusOr<BackupRecord> DecodeBackupRecord(std::string_view bytes, std::string_vi
   if (!reader.ok()) return Contradicts(file);
   VDB_ASSIGN_OR_RETURN(record.state, DecodeState(state));
   for (uint32_t left = reader.U32(); left > 0 && reader.ok(); --left) {
-    record.collections.push_back(ReadText(&reader));
+    record.collections.push_back(reader.Text());
   }
   const uint64_t manifest_bytes = reader.U64();
   record.manifest_bytes = reader.Bytes(manifest_bytes);

@@ -18,6 +18,11 @@ inline void AppendU32(std::string* out, uint32_t value) {
 inline void AppendU64(std::string* out, uint64_t value) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
+/// Length, then bytes; ByteReader::Text reads it.
+inline void AppendText(std::string* out, std::string_view text) {
+  AppendU32(out, static_cast<uint32_t>(text.size()));
+  *out += text;
+}
 /// Big-endian, so that byte order is number order (RocksDB keys).
 inline void AppendBigU32(std::string* out, uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out->push_back(static_cast<char>(value >> shift));
@@ -62,6 +67,10 @@ class ByteReader {
     const std::string_view bytes = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return bytes;
+  }
+  std::string Text() {
+    const uint32_t size = U32();
+    return std::string(Bytes(size));
   }
   uint8_t U8() {
     const auto bytes = Bytes(1);

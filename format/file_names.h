@@ -19,6 +19,7 @@ inline constexpr std::string_view kLedgerFile = "ledger";
 inline constexpr std::string_view kCreatingFile = "CREATING";  // only while a database is made
 inline constexpr std::string_view kMigratedFile = "MIGRATED";  // what a migration made it from
 inline constexpr std::string_view kJobsFile = "jobs";  // history; nothing depends on it
+inline constexpr std::string_view kJobsTmpFile = "jobs.new";
 inline constexpr std::string_view kSegmentsDir = "segments";
 inline constexpr std::string_view kEpochsDir = "epochs";  // made with the first epoch
 

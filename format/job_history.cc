@@ -11,11 +11,7 @@ namespace {
 
 constexpr size_t kTextBytesMax = 4096;
 
-void AppendText(std::string* out, std::string_view text) {
-  text = text.substr(0, kTextBytesMax);
-  AppendU32(out, static_cast<uint32_t>(text.size()));
-  *out += text;
-}
+std::string_view Short(std::string_view text) { return text.substr(0, kTextBytesMax); }
 
 // The numbers of a job, in their order on disk.
 template <typename Job>
@@ -36,9 +32,9 @@ std::string EncodeJobHistory(const std::vector<JobInfo>& jobs) {
     payload.push_back(0);
     AppendU32(&payload, static_cast<uint32_t>(job.priority));
     for (const uint64_t* number : Numbers(job)) AppendU64(&payload, *number);
-    AppendText(&payload, job.target);
-    AppendText(&payload, job.stage);
-    AppendText(&payload, job.message);
+    AppendText(&payload, Short(job.target));
+    AppendText(&payload, Short(job.stage));
+    AppendText(&payload, Short(job.message));
   }
   return EncodeFrame(kJobsMagic, payload);
 }
@@ -58,9 +54,7 @@ StatusOr<std::vector<JobInfo>> DecodeJobHistory(std::string_view bytes, std::str
     job.background = background == 1;
     job.priority = static_cast<int>(reader.U32());
     for (uint64_t* number : Numbers(job)) *number = reader.U64();
-    for (std::string* text : {&job.target, &job.stage, &job.message}) {
-      *text = reader.Bytes(reader.U32());
-    }
+    for (std::string* text : {&job.target, &job.stage, &job.message}) *text = reader.Text();
     jobs.push_back(std::move(job));
   }
   if (!valid || !reader.AtEnd() || bytes.size() != kFrameBytes + frame.payload.size()) {

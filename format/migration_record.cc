@@ -7,19 +7,9 @@
 namespace vdb::format {
 namespace {
 
-void AppendText(std::string* out, std::string_view text) {
-  AppendU32(out, static_cast<uint32_t>(text.size()));
-  *out += text;
-}
-
 void AppendHash(std::string* out, const Hash128& hash) {
   AppendU64(out, hash.high);
   AppendU64(out, hash.low);
-}
-
-std::string ReadText(ByteReader* reader) {
-  const uint32_t size = reader->U32();
-  return std::string(reader->Bytes(size));
 }
 
 Hash128 ReadHash(ByteReader* reader) {
@@ -64,11 +54,11 @@ StatusOr<MigrationRecord> DecodeMigrationRecord(std::string_view bytes, std::str
     *number = reader.U64();
   }
   record.entries_hash = ReadHash(&reader);
-  record.format = ReadText(&reader);
-  record.source = ReadText(&reader);
+  record.format = reader.Text();
+  record.source = reader.Text();
   for (uint32_t left = reader.U32(); left > 0 && reader.ok(); --left) {
     MigratedSource source;
-    source.path = ReadText(&reader);
+    source.path = reader.Text();
     source.size_bytes = reader.U64();
     source.mtime_ns = static_cast<int64_t>(reader.U64());
     source.hash = ReadHash(&reader);

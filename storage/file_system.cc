@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "format/file_names.h"
 #include "format/status_macros.h"
 
 namespace vdb::storage {
@@ -49,6 +50,24 @@ StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::string& path, uin
   VDB_ASSIGN_OR_RETURN(const size_t read, file->ReadAt(0, bytes.data(), bytes.size()));
   bytes.resize(read);
   return bytes;
+}
+
+Status WriteSyncedFile(FileSystem& fs, const std::string& path, std::string_view bytes) {
+  VDB_ASSIGN_OR_RETURN(const auto file, fs.Open(path, OpenMode::kCreate));
+  VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));
+  return file->Sync();
+}
+
+Status RemoveTree(FileSystem& fs, const std::string& path) {
+  VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(path));
+  if (!there) return Status::Ok();
+  VDB_ASSIGN_OR_RETURN(const bool is_dir, fs.IsDir(path));
+  if (!is_dir) return fs.Remove(path);
+  VDB_ASSIGN_OR_RETURN(const auto names, fs.List(path));
+  for (const std::string& name : names) {
+    VDB_RETURN_IF_ERROR(RemoveTree(fs, format::JoinPath(path, name)));
+  }
+  return fs.RemoveDir(path);
 }
 
 }  // namespace vdb::storage

@@ -118,6 +118,12 @@ StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::string& path, uin
 /// Copies the first `size` bytes of a file to a new one, and syncs it. kCorruption: it is shorter.
 Status CopyFile(FileSystem& fs, const std::string& from, const std::string& to, uint64_t size);
 
+/// Creates or empties the file, writes `bytes`, syncs it; its directory is the caller's business.
+Status WriteSyncedFile(FileSystem& fs, const std::string& path, std::string_view bytes);
+
+/// Removes a file, or a directory with all that is in it; OK if it is not there.
+Status RemoveTree(FileSystem& fs, const std::string& path);
+
 /// This process's id, for the LOCK file.
 int ProcessId();
 

@@ -124,6 +124,39 @@ TEST_F(MigrateTest, RollbackTakesAwayWhatTheMigrationMade) {
   EXPECT_EQ(RollbackMigration(source_.folder()).status().code(), StatusCode::kNotFound);
 }
 
+// Derived data is no reason to keep a database, nor is the history of the jobs that made it.
+TEST_F(MigrateTest, RollbackTakesAwayIndexesToo) {
+  VDB_ASSERT_OK(source_.Migrate(MakeFakeCache(30)));
+  {
+    auto db = Database::Open(source_.database());
+    VDB_ASSERT_OK(db);
+    VDB_EXPECT_OK(db->OpenCollection("docs")->BuildIndex());
+    VDB_ASSERT_OK(db->Close());
+  }
+  ASSERT_TRUE(std::filesystem::exists(source_.database() + "/jobs"));
+  VDB_EXPECT_OK(RollbackMigration(source_.folder()));
+  ExpectNothingMade();
+}
+
+TEST_F(MigrateTest, RollbackKeepsNamedSnapshots) {
+  VDB_ASSERT_OK(source_.Migrate(MakeFakeCache(30)));
+  {
+    auto db = Database::Open(source_.database());
+    VDB_ASSERT_OK(db);
+    VDB_EXPECT_OK(db->CreateSnapshot("mine"));
+    VDB_ASSERT_OK(db->Close());
+  }
+  const auto refused = RollbackMigration(source_.folder());
+  EXPECT_EQ(refused.status().code(), StatusCode::kFailedPrecondition) << Text(refused);
+  {
+    auto db = Database::Open(source_.database());
+    VDB_ASSERT_OK(db);
+    VDB_EXPECT_OK(db->DropSnapshot("mine"));
+    VDB_ASSERT_OK(db->Close());
+  }
+  VDB_EXPECT_OK(RollbackMigration(source_.folder()));
+}
+
 TEST_F(MigrateTest, RollbackKeepsWhatWasWrittenSince) {
   const auto change = [&](const std::function<void(Database&)>& write) {
     std::filesystem::remove_all(source_.database());
