@@ -140,7 +140,7 @@ TEST(BackupPowerCutTest, ACutAtEveryOperationOfABackup) {
   DiskModel disk;
   size_t cuts = 0, with_both = 0;
   for (size_t i = 0; i <= log.size(); ++i) {
-    if (i >= first && (i - first) % Thinning() == 0) {
+    if (i >= first && ((i - first) % Thinning() == 0 || i + 2 >= log.size())) {
       const auto policies = AllPolicies(i);
       const size_t count = LongRun() ? policies.size() : 1;
       for (size_t p = 0; p < count; ++p, ++cuts) {

@@ -99,14 +99,6 @@ std::string CutReport::ToString() const {
   return text;
 }
 
-size_t Thinning() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return 13;
-#else
-  return 1;
-#endif
-}
-
 CutReport CutEverywhere(const Log& log, const std::vector<Model>& states,
                         const CutOptions& options) {
   CutReport report;

@@ -13,6 +13,7 @@
 #include "tests/support/power_cut.h"
 #include "tests/support/recording_file_system.h"
 #include "tests/support/scratch_dir.h"
+#include "tests/support/thinning.h"
 
 namespace vdb::testing {
 
@@ -38,10 +39,6 @@ struct Bounds {
 /// again, closes, and checks once more read-only. `states` as in Workload.
 StatusOr<size_t> CheckRecovery(const std::string& root, const std::vector<Model>& states,
                                const Bounds& bounds);
-
-/// 1, but under a sanitizer, which makes an open ten times slower: take every so many of the cuts,
-/// flips and failures only.
-size_t Thinning();
 
 struct CutOptions {
   size_t first = 0;  ///< position of the first cut

@@ -11,6 +11,7 @@
 #include "query/calibration.h"
 #include "tests/query/awkward_data.h"
 #include "tests/query/list_fixture.h"
+#include "tests/support/thinning.h"
 
 namespace vdb::query {
 namespace {
@@ -119,6 +120,7 @@ class AwkwardRecallTest : public ::testing::TestWithParam<Awkward> {};
 TEST_P(AwkwardRecallTest, CalibratedRecallHoldsOnHeldOutQueries) {
   const size_t queries = 1000;
   ExpectRecall({GetParam(), Metric::kL2, 11, 6000, queries});
+  if (testing::Thinning() > 1) return;
   ExpectRecall({GetParam(), Metric::kCosine, 48, 6000, queries});
   ExpectRecall({GetParam(), Metric::kL2, 48, 6000, queries});
   ExpectRecall({GetParam(), Metric::kCosine, 130, 6000, queries});
