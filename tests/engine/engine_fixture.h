@@ -89,6 +89,16 @@ class EngineTest : public ::testing::Test {
     EXPECT_EQ(report->problem_count, 0u);
   }
 
+  // What verify says.
+  static std::vector<std::string> ProblemsOf(const Database& db) {
+    std::vector<std::string> messages;
+    const auto report = db.Verify();
+    EXPECT_TRUE(report.ok()) << Text(report);
+    if (!report.ok()) return messages;
+    for (const auto& problem : report->problems) messages.push_back(problem.message);
+    return messages;
+  }
+
   ScratchDir scratch_;
   engine::EngineOptions options_;
 };
