@@ -9,7 +9,7 @@
 #include <string>
 
 #include "tests/crash/commit_order.h"
-#include "tests/crash/recorded_run.h"
+#include "tests/crash/stepped_run.h"
 
 namespace vdb::testing {
 namespace {
@@ -115,16 +115,11 @@ TEST(EnginePowerCutTest, KillThenReopenThenCut) {
     ASSERT_TRUE(MakeCollection(&*database).ok());
     std::vector<Model> states(workload.states.begin(),
                               workload.states.begin() + static_cast<std::ptrdiff_t>(*state) + 1);
-    const std::string number = std::to_string(*state + 1);
-    Change progress = {Change::Kind::kPut, "progress", {}};
-    progress.document.metadata = R"({"n":)" + number + "}";
-    const Step step = {{{Change::Kind::kPut, "second life", MakeDocument(5)}, progress}, true};
-    states.push_back(states.back());
-    for (const Change& change : step.changes) Apply(change, &states.back());
-    fs.Mark("begin " + number);
-    const auto written = database->OpenCollection(kCollection)->Write(ToBatch(step));
-    ASSERT_TRUE(written.ok()) << written.status().ToString();
-    fs.Mark("ack " + number + " sync");
+    auto collection = database->OpenCollection(kCollection);
+    ASSERT_TRUE(collection.ok()) << collection.status().ToString();
+    WriteStep(&fs, *collection, {{Change::Kind::kPut, "second life", MakeDocument(5)}},
+              /*sync=*/true, &states);
+    if (HasFatalFailure()) return;
     ASSERT_TRUE(database->Close().ok());
 
     CutOptions cuts;

@@ -4,34 +4,22 @@
 // verify finds every entry exactly right, and more writes go (CheckRecovery).
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <utility>
 
-#include "tests/crash/recorded_run.h"
+#include "tests/crash/stepped_run.h"
 
 namespace vdb::testing {
 namespace {
 
-class FieldIndexRun {
+class FieldIndexRun : public SteppedRun {
  public:
   explicit FieldIndexRun(FieldIndexKind kind)
-      : kind_(kind), field_(kind == FieldIndexKind::kText ? "$body" : "n") {
-    states_.emplace_back();
-  }
+      : kind_(kind), field_(kind == FieldIndexKind::kText ? "$body" : "n") {}
 
-  // One numbered step, as in Workload.
+  // Every third step is not synced.
   void Write(Collection& collection, std::vector<Change> changes) {
-    const std::string number = std::to_string(states_.size());
-    Model model = states_.back();
-    Change progress = {Change::Kind::kPut, "progress", {}};
-    progress.document.metadata = R"({"n":)" + number + "}";
-    changes.push_back(progress);
-    for (const Change& change : changes) Apply(change, &model);
-    const Step step = {std::move(changes), states_.size() % 3 != 0};
-    states_.push_back(std::move(model));
-    fs_.Mark("begin " + number);
-    const auto written = collection.Write(ToBatch(step), {.sync = step.sync});
-    ASSERT_TRUE(written.ok()) << written.status().ToString();
-    fs_.Mark("ack " + number + (step.sync ? " sync" : ""));
+    const bool sync = states().size() % 3 != 0;
+    SteppedRun::Write(collection, std::move(changes), sync);
   }
 
   // Replaces documents, changes the metadata of one, gives one a new docno, and deletes one.
@@ -49,30 +37,28 @@ class FieldIndexRun {
   }
 
   void Add(Collection& collection) {
-    fs_.Mark("build");
+    Mark("build");
     const auto progress = [&](const Progress&) {
       WriteSome(collection);
-      fs_.Mark("chunk");
+      Mark("chunk");
       return true;
     };
     const auto added =
         collection.AddFieldIndex({.field = field_, .kind = kind_, .progress = progress});
     ASSERT_TRUE(added.ok()) << added.status().ToString();
-    fs_.Mark("ready");
+    Mark("ready");
   }
 
   void Run() {
-    auto database = engine::OpenDatabase(root_ / kDatabaseName, SmallOptions(&fs_));
+    auto database = SetUp();
     ASSERT_TRUE(database.ok()) << database.status().ToString();
-    ASSERT_TRUE(MakeCollection(&*database).ok());
-    fs_.Mark("set up");
     auto collection = *database->OpenCollection(kCollection);
     std::vector<Change> changes;
     for (uint64_t i = 0; i < 30; ++i) {
       changes.push_back({Change::Kind::kPut, "k" + std::to_string(i), MakeDocument(i, kBodyBytes)});
     }
     Write(collection, std::move(changes));
-    first_ = fs_.size();
+    CutFromHere();
     Add(collection);
     WriteSome(collection);
     const Status dropped = collection.DropFieldIndex(field_, kind_);
@@ -80,27 +66,19 @@ class FieldIndexRun {
     WriteSome(collection);
     Add(collection);
     ASSERT_TRUE(database->Close().ok());
-    database = engine::OpenDatabase(root_ / kDatabaseName, SmallOptions(&fs_));
+    database = Open();
     ASSERT_TRUE(database.ok()) << database.status().ToString();
     collection = *database->OpenCollection(kCollection);
     WriteSome(collection);
     ASSERT_TRUE(database->Close().ok());
   }
 
-  const std::vector<Model>& states() const { return states_; }
-  size_t first() const { return first_; }
-  Log log() { return fs_.log(); }
-
  private:
   static constexpr size_t kBodyBytes = 24;  // random: a few letters among them
 
   const FieldIndexKind kind_;
   const std::string field_;
-  ScratchDir root_;
-  RecordingFileSystem fs_{root_.path()};
-  std::vector<Model> states_;
   uint64_t round_ = 0;
-  size_t first_ = 0;
 };
 
 class FieldIndexPowerCutTest : public ::testing::TestWithParam<FieldIndexKind> {};
@@ -115,17 +93,7 @@ TEST_P(FieldIndexPowerCutTest, AtEveryOperation) {
   FieldIndexRun run(GetParam());
   run.Run();
   ASSERT_FALSE(HasFatalFailure());
-  const Log log = run.log();
-  for (uint64_t seed = 1; seed <= (LongRun() ? 4u : 1u); ++seed) {
-    CutOptions cuts;
-    cuts.seed = 100 * seed;
-    cuts.first = run.first();
-    cuts.step = LongRun() ? 1 : 2 * Thinning();
-    cuts.policies_per_cut = LongRun() ? 6 : 1;
-    const CutReport report = CutEverywhere(log, run.states(), cuts);
-    std::printf("%zu operations, %zu cuts\n", log.size(), report.cut_count);
-    EXPECT_TRUE(report.violations.empty()) << report.ToString();
-  }
+  ExpectRecoveryAtEveryCut(run, 2);
 }
 
 // The cuts must notice entries that were not synced before the index is published as ready.
@@ -133,24 +101,12 @@ TEST_P(FieldIndexPowerCutTest, CutsNoticeAMissingSync) {
   FieldIndexRun run(GetParam());
   run.Run();
   ASSERT_FALSE(HasFatalFailure());
-  Log mutated;
   bool building = false;
-  size_t missing = 0;
-  for (const Operation& op : run.log()) {
+  ExpectCutsNotice(run, "entries", [&building](const Operation& op) {
     if (op.kind == OpKind::kMark && op.path == "chunk") building = true;
     if (op.kind == OpKind::kMark && op.path == "ready") building = false;
-    const bool leave_out = building && op.kind == OpKind::kSync && op.path.ends_with(".log");
-    missing += leave_out;
-    if (!leave_out) mutated.push_back(op);
-  }
-  ASSERT_GT(missing, 0u);
-  CutOptions cuts;
-  cuts.first = run.first();
-  cuts.step = 1;
-  cuts.policies_per_cut = 6;
-  cuts.violation_count_max = 1;
-  cuts.only_before = [](const Operation& op) { return op.kind == OpKind::kSyncDir; };
-  EXPECT_FALSE(CutEverywhere(mutated, run.states(), cuts).violations.empty());
+    return building && op.kind == OpKind::kSync && op.path.ends_with(".log");
+  });
 }
 
 }  // namespace

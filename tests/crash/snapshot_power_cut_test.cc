@@ -6,59 +6,46 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "format/status_macros.h"
-#include "tests/crash/recorded_run.h"
+#include "tests/crash/stepped_run.h"
 
 namespace vdb::testing {
 namespace {
 
-class SnapshotRun {
+class SnapshotRun : public SteppedRun {
  public:
   void Write(Collection& collection, uint64_t first, uint64_t past) {
-    Model model = states_.empty() ? Model() : states_.back();
-    Step step;
+    std::vector<Change> changes;
     for (uint64_t i = first; i < past; ++i) {
-      step.changes.push_back(
-          {Change::Kind::kPut, "k" + std::to_string(i % 25), MakeDocument(i, 30)});
+      changes.push_back({Change::Kind::kPut, "k" + std::to_string(i % 25), MakeDocument(i, 30)});
     }
-    step.changes.push_back({Change::Kind::kDelete, "k" + std::to_string(past % 25), {}});
-    const std::string number = std::to_string(states_.size());
-    Change progress = {Change::Kind::kPut, "progress", {}};
-    progress.document.metadata = R"({"n":)" + number + "}";
-    step.changes.push_back(progress);
-    for (const Change& change : step.changes) Apply(change, &model);
-    states_.push_back(std::move(model));
-    fs_.Mark("begin " + number);
-    const auto written = collection.Write(ToBatch(step));
-    ASSERT_TRUE(written.ok()) << written.status().ToString();
-    fs_.Mark("ack " + number + " sync");
+    changes.push_back({Change::Kind::kDelete, "k" + std::to_string(past % 25), {}});
+    SteppedRun::Write(collection, std::move(changes));
   }
 
   void Keep(Database& database, const std::string& name) {
     hashes_[name] = *database.ContentHash();
-    fs_.Mark("making " + name);
+    Mark("making " + name);
     const Status made = database.CreateSnapshot(name);
     ASSERT_TRUE(made.ok()) << made.ToString();
-    fs_.Mark("made " + name);
+    Mark("made " + name);
   }
 
   void Drop(Database& database, const std::string& name) {
-    fs_.Mark("dropping " + name);
+    Mark("dropping " + name);
     const Status dropped = database.DropSnapshot(name);
     ASSERT_TRUE(dropped.ok()) << dropped.ToString();
-    fs_.Mark("dropped " + name);
+    Mark("dropped " + name);
   }
 
   void Run() {
-    auto database = engine::OpenDatabase(root_ / kDatabaseName, SmallOptions(&fs_));
+    auto database = SetUp();
     ASSERT_TRUE(database.ok()) << database.status().ToString();
-    ASSERT_TRUE(MakeCollection(&*database).ok());
-    fs_.Mark("set up");
-    states_.emplace_back();
     auto collection = *database->OpenCollection(kCollection);
     Write(collection, 0, 30);
-    first_ = fs_.size();
+    CutFromHere();
     Keep(*database, "a");
     Write(collection, 30, 45);
     Keep(*database, "b");
@@ -111,13 +98,13 @@ class SnapshotRun {
     size_t candidates = 0, turn = 0;
     for (size_t i = 0; i <= log.size() && violations.size() < 3; ++i) {
       const bool mark = i < log.size() && log[i].kind == OpKind::kMark;
-      if (i >= first_ && !mark && candidates++ % step == 0) {
+      if (i >= first() && !mark && candidates++ % step == 0) {
         const auto all = AllPolicies(i);
         for (size_t p = 0; p < policies; ++p) {
           const CutPolicy& policy = all[turn++ % all.size()];
           ScratchDir out;
           CutPowerAt(log, i, policy, out.path());
-          Status status = CheckRecovery(out.path(), states_, bounds).status();
+          Status status = CheckRecovery(out.path(), states(), bounds).status();
           if (status.ok()) status = CheckSnapshots(out / kDatabaseName, log, i);
           ++cuts_;
           if (status.ok()) continue;
@@ -131,16 +118,10 @@ class SnapshotRun {
     return violations;
   }
 
-  Log log() { return fs_.log(); }
-  size_t first() const { return first_; }
   size_t cuts() const { return cuts_; }
 
  private:
-  ScratchDir root_;
-  RecordingFileSystem fs_{root_.path()};
-  std::vector<Model> states_;
   std::map<std::string, std::string> hashes_;
-  size_t first_ = 0;
   mutable size_t cuts_ = 0;
 };
 
