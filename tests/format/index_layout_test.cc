@@ -15,38 +15,14 @@
 #include "format/checksum.h"
 #include "format/frame.h"
 #include "tests/support/aligned_bytes.h"
+#include "tests/support/some_epoch.h"
 
 namespace vdb::format {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-EpochHeader SmallEpochHeader() {
-  EpochHeader header;
-  header.epoch_id = 3;
-  header.column_id = 1;
-  header.dimension = 10;
-  header.padded_dimension = 64;
-  header.metric = 1;
-  header.rotation_algorithm = kRotationHadamard;
-  header.list_count = 3;
-  header.rotation_seed = 99;
-  header.scale = 0.25;
-  header.trained_rows = 1000;
-  header.sample_rows = 192;
-  header.mean_residual = 0.5;
-  header.imbalance = 1.25;
-  return header;
-}
-
-struct Epoch {
-  EpochHeader header = SmallEpochHeader();
-  std::vector<float> mean = std::vector<float>(64, 0.5f);
-  std::vector<float> centroids = std::vector<float>(3 * 64, -2.0f);
-  std::vector<float> rho = {1, 2, 3};
-  std::vector<uint8_t> blocks = std::vector<uint8_t>(BlockBytes(64), 7);
-  std::string Bytes() const { return EncodeEpoch({header, mean, centroids, rho, blocks}); }
-};
+using Epoch = testing::SomeEpoch;
 
 Status OpenEpoch(const std::string& bytes) {
   return DecodeEpoch(AlignedBytes(bytes).view(), "epoch").status();

@@ -4,6 +4,7 @@
 #include "format/index_layout.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/aligned_bytes.h"
+#include "tests/support/some_epoch.h"
 
 namespace vdb::fuzz {
 namespace {
@@ -40,25 +41,7 @@ bool Run(std::string_view bytes) {
   return RunFile(WithFrameFixed(padded)) || fixed || raw;
 }
 
-std::vector<std::string> Seeds() {
-  EpochHeader header;
-  header.epoch_id = 3;
-  header.column_id = 1;
-  header.dimension = 10;
-  header.padded_dimension = 64;
-  header.metric = 1;
-  header.rotation_algorithm = kRotationHadamard;
-  header.list_count = 3;
-  header.rotation_seed = 99;
-  header.scale = 0.25;
-  header.trained_rows = 1000;
-  header.sample_rows = 192;
-  header.mean_residual = 0.5;
-  header.imbalance = 1.25;
-  const std::vector<float> mean(64, 0.5f), centroids(3 * 64, -2.0f), rho = {1, 2, 3};
-  const std::vector<uint8_t> blocks(BlockBytes(64), 7);
-  return {EncodeEpoch({header, mean, centroids, rho, blocks})};
-}
+std::vector<std::string> Seeds() { return {testing::SomeEpoch().Bytes()}; }
 
 VDB_FUZZ_TARGET(epoch, Run, Seeds);
 
