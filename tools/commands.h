@@ -1,4 +1,4 @@
-// The commands of vdbtool: their arguments, and one function each. vdbtool.cc fills the arguments
+// The commands of vdbtool: their arguments, and one function each. args_*.cc fill the arguments
 // from the command line. A function returns the exit code, or the Status that main prints.
 #pragma once
 
