@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/bench_util.h"
 #include "bench/datasets.h"
 #include "storage/file_system.h"
 #include "vdb/database.h"
@@ -19,39 +20,16 @@
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
-template <typename T>
-T Must(vdb::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::exit(1);
-  }
-  return std::move(value).value();
-}
-void Must(const vdb::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-
-double Seconds(Clock::time_point from) {
-  return std::chrono::duration<double>(Clock::now() - from).count();
-}
+using vdb::bench::BytesOf;
+using vdb::bench::Clock;
+using vdb::bench::Must;
+using vdb::bench::Seconds;
 
 double Percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   return values[std::min(values.size() - 1,
                          static_cast<size_t>(share * static_cast<double>(values.size())))];
-}
-
-uint64_t BytesOf(const std::string& dir) {
-  uint64_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(dir)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  return bytes;
 }
 
 // Every `step`th row, with its number as key.
@@ -117,28 +95,26 @@ int main(int argc, char** argv) {
   const size_t rows = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 200'000;
   const size_t dimension = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 768;
   const uint64_t rate = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 0;
-  const char* base = std::getenv("VDB_BENCH_DIR");
-  const std::string dir = std::string(base != nullptr ? base : ".") + "/vdb-compact-bench";
-  fs::remove_all(dir);
-  fs::create_directories(dir + "/copy");
+  const vdb::bench::BenchDir dir("vdb-compact-bench");
+  fs::create_directories(dir / "copy");
   const auto data = vdb::bench::MakeNested(rows, 500, dimension, 7);
 
   uint64_t fresh_bytes = 0;
   double fresh_recall = 0;
   std::string fresh_hash;
   {
-    auto db = Must(vdb::Database::Open(dir + "/fresh", {.create_if_missing = true}));
+    auto db = Must(vdb::Database::Open(dir / "fresh", {.create_if_missing = true}));
     Fill(db, data, 2);
     auto docs = Must(db.OpenCollection("c"));
     Must(docs.BuildIndex().status());
     fresh_recall = Recall(docs, data);
     fresh_hash = Must(db.ContentHash());
     Must(db.Close());
-    fresh_bytes = BytesOf(dir + "/fresh");
-    fs::remove_all(dir + "/fresh");
+    fresh_bytes = BytesOf(dir / "fresh");
+    fs::remove_all(dir / "fresh");
   }
 
-  auto db = Must(vdb::Database::Open(dir + "/db", {.create_if_missing = true}));
+  auto db = Must(vdb::Database::Open(dir / "db", {.create_if_missing = true}));
   Fill(db, data, 1);
   auto docs = Must(db.OpenCollection("c"));
   Must(docs.BuildIndex().status());
@@ -150,7 +126,7 @@ int main(int argc, char** argv) {
     batch = {};
   }
   Must(docs.Write(batch).status());
-  const uint64_t before_bytes = BytesOf(dir + "/db");
+  const uint64_t before_bytes = BytesOf(dir / "db");
   Recall(docs, data);  // warms up
 
   std::atomic<bool> stop{false};
@@ -170,9 +146,9 @@ int main(int argc, char** argv) {
   const bool same = Must(db.ContentHash()) == fresh_hash;
   const bool clean = Must(db.Verify()).problem_count == 0;
   Must(db.Close());
-  const uint64_t after_bytes = BytesOf(dir + "/db");
-  const double copy = CopySeconds(dir + "/db/segments", dir + "/copy");
-  const double copied = static_cast<double>(BytesOf(dir + "/copy"));
+  const uint64_t after_bytes = BytesOf(dir / "db");
+  const double copy = CopySeconds(dir / "db/segments", dir / "copy");
+  const double copied = static_cast<double>(BytesOf(dir / "copy"));
 
   std::printf("%zu x %zu, half deleted\n", rows, dimension);
   std::printf("contents as a fresh database of the rest: %s; verify: %s\n", same ? "yes" : "NO",
@@ -194,6 +170,5 @@ int main(int argc, char** argv) {
               Percentile(idle, 0.5), Percentile(idle, 0.99), idle.size(), Percentile(busy, 0.5),
               Percentile(busy, 0.99), busy.size(),
               Percentile(busy, 0.99) / std::max(1e-9, Percentile(idle, 0.99)));
-  fs::remove_all(dir);
   return same && clean ? 0 : 1;
 }

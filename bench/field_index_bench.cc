@@ -12,6 +12,7 @@
 #include <random>
 #include <string>
 
+#include "bench/bench_util.h"
 #include "bench/measure.h"
 #include "vdb/database.h"
 
@@ -20,20 +21,6 @@ namespace {
 
 constexpr const char* kFields[] = {"rank", "name", "tags"};
 constexpr size_t kNames = 5000;
-
-template <typename T>
-T Must(StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::exit(1);
-  }
-  return std::move(value).value();
-}
-void Must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
 
 // Documents with a rank that is a random permutation, one of 5,000 names and two tags.
 class Documents {
@@ -155,9 +142,8 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[i], "--rows") == 0) rows = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--puts") == 0) puts = std::strtoull(argv[i + 1], nullptr, 10);
   }
-  const char* base = std::getenv("VDB_BENCH_DIR");
-  const std::string path = std::string(base != nullptr ? base : ".") + "/field-index-bench.vdb";
+  const vdb::bench::BenchDir dir("vdb-field-index-bench");
+  const std::string path = dir / "db";
   if (puts > 0) vdb::bench::MeasurePuts(path, puts);
   if (rows > 0) vdb::bench::MeasureMask(path, rows);
-  std::filesystem::remove_all(path);
 }

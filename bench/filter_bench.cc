@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <numeric>
@@ -23,6 +22,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "bench/bench_util.h"
 #include "bench/dataset_cache.h"
 #include "bench/filter_peer_faiss.h"
 #include "bench/measure.h"
@@ -58,18 +58,6 @@ struct Values {  // by row: 0 to row_count - 1, each once
   std::vector<std::vector<uint32_t>> of_field;
   std::vector<std::string> names;
 };
-
-template <typename T>
-T Must(StatusOr<T> value) {
-  if (value.ok()) return std::move(value).value();
-  std::fprintf(stderr, "vdb: %s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
-void Must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "vdb: %s\n", status.ToString().c_str());
-  std::exit(1);
-}
 
 float Dot(const TestSet& set, size_t row, const float* query) {
   return cblas_sdot(static_cast<int>(set.data.dimension),

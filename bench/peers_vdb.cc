@@ -1,9 +1,9 @@
 // vdb as an application uses it: a database on disk, keys in the answers, one thread per search.
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
+#include "bench/bench_util.h"
 #include "bench/peer.h"
 #include "vdb/database.h"
 
@@ -16,17 +16,6 @@ constexpr size_t kBatch = 128;
 constexpr size_t kRowsPerWrite = 1000;
 constexpr double kRecalls[] = {0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999};
 constexpr uint32_t kProbes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
-
-[[noreturn]] void Fail(const Status& status) {
-  std::fprintf(stderr, "vdb: %s\n", status.ToString().c_str());
-  std::exit(1);
-}
-
-template <typename T>
-T Must(StatusOr<T> value) {
-  if (!value.ok()) Fail(value.status());
-  return std::move(value).value();
-}
 
 std::string Shortened(double value) {
   std::string text = std::to_string(value);
@@ -70,9 +59,7 @@ class Vdb : public Peer {
     collection_ = std::make_unique<Collection>(Must(database_->CreateCollection("bench")));
     Import(set);
     if (indexed_) Build(threads);
-    for (const auto& entry : fs::recursive_directory_iterator(path_)) {
-      if (entry.is_regular_file()) index_bytes += entry.file_size();
-    }
+    index_bytes += BytesOf(path_);
   }
 
   std::vector<PeerSetting> Settings() const override { return settings_; }
@@ -80,9 +67,7 @@ class Vdb : public Peer {
 
   void Search(const float* queries, size_t count, size_t k) override {
     options_.k = k;
-    auto result = collection_->Search({queries, count, dimension_}, options_);
-    if (!result.ok()) Fail(result.status());
-    found_ = std::move(result).value();
+    found_ = Must(collection_->Search({queries, count, dimension_}, options_));
   }
 
   std::vector<int64_t> Rows(size_t i) const override {
@@ -105,9 +90,8 @@ class Vdb : public Peer {
 
   void Import(const TestSet& set) {
     const Metric metric = set.squared_l2 ? Metric::kL2 : Metric::kCosine;
-    const Status added = collection_->AddColumn(
-        "v", {.dimension = static_cast<uint32_t>(dimension_), .metric = metric});
-    if (!added.ok()) Fail(added);
+    Must(collection_->AddColumn(
+        "v", {.dimension = static_cast<uint32_t>(dimension_), .metric = metric}));
     WriteBatch batch;
     for (size_t i = 0; i < set.data.row_count; ++i) {
       const std::string key = std::to_string(i);
@@ -117,8 +101,7 @@ class Vdb : public Peer {
       Must(collection_->Write(batch, {.sync = false}));
       batch.Clear();
     }
-    const Status flushed = database_->Flush();
-    if (!flushed.ok()) Fail(flushed);
+    Must(database_->Flush());
   }
 
   void Build(int threads) {

@@ -7,57 +7,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "bench/bench_util.h"
+#include "bench/measure.h"
 #include "vdb/database.h"
 #include "vdb/import.h"
 
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using vdb::bench::BenchDir;
+using vdb::bench::Clock;
+using vdb::bench::Median;
+using vdb::bench::Must;
+using vdb::bench::Seconds;
 
-double Seconds(Clock::time_point from) {
-  return std::chrono::duration<double>(Clock::now() - from).count();
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
-
-// A directory on the disk to measure: VDB_BENCH_DIR, else the current one.
-class BenchDir {
- public:
-  BenchDir() {
-    const char* base = std::getenv("VDB_BENCH_DIR");
-    path_ = std::string(base != nullptr ? base : ".") + "/vdb-bench.XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  ~BenchDir() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-template <typename T>
-T Must(vdb::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::exit(1);
-  }
-  return std::move(value).value();
-}
-void Must(const vdb::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
+constexpr char kDir[] = "vdb-storage-bench";
 
 std::vector<float> RandomRows(size_t rows, size_t dimension) {
   std::vector<float> values(rows * dimension);
@@ -98,7 +67,7 @@ double SequentialWrite(const std::string& path, uint64_t bytes, uint64_t step) {
 // Import of an .fvecs file, synced per batch of 1,000 rows.
 void Ingest(benchmark::State& state) {
   const auto rows = size_t(state.range(0)), dimension = size_t(state.range(1));
-  const BenchDir dir;
+  const BenchDir dir(kDir);
   WriteFvecs(dir / "in.fvecs", RandomRows(rows, dimension), uint32_t(dimension));
   const double bytes = double(rows * dimension * 4);
   std::vector<double> times, disk;
@@ -125,7 +94,7 @@ BENCHMARK(Ingest)->Args({1000000, 128})->Args({200000, 768})->UseManualTime()->I
 
 // One synced put of a 128-dimensional document beside one append of 200 bytes and fdatasync.
 void SyncedPut(benchmark::State& state) {
-  const BenchDir dir;
+  const BenchDir dir(kDir);
   vdb::Database db = OpenNew(dir / "db");
   auto docs = Must(db.CreateCollection("c"));
   Must(docs.AddColumn("v", {.dimension = 128}));
@@ -170,7 +139,7 @@ double PutsPerSecond(vdb::Collection docs, int writers, int puts_each) {
 
 // Synced puts of 8 threads beside those of one.
 void EightWriters(benchmark::State& state) {
-  const BenchDir dir;
+  const BenchDir dir(kDir);
   vdb::Database db = OpenNew(dir / "db");
   auto docs = Must(db.CreateCollection("c"));
   Must(docs.AddColumn("v", {.dimension = 128}));
@@ -206,7 +175,7 @@ void Fill(const std::string& path, size_t rows, uint32_t dimension) {
 // Open, one get, close, of a database of 1,000 rows and of one of 1,000,000, in turn.
 void Open(benchmark::State& state) {
   const bool read_only = state.range(0) == 1;
-  const BenchDir dir;
+  const BenchDir dir(kDir);
   Fill(dir / "small", 1000, 16);
   Fill(dir / "large", 1000000, 16);
   std::vector<double> times[2];
@@ -250,7 +219,7 @@ double RunProcess(const std::vector<std::string>& command) {
 
 // A fresh `vdbtool search` process on 5,000 x 3,072, page cache warm, beside `vdbtool --version`.
 void FreshProcessSearch(benchmark::State& state) {
-  const BenchDir dir;
+  const BenchDir dir(kDir);
   Fill(dir / "db", 5000, 3072);
   WriteFvecs(dir / "q.fvecs", RandomRows(1, 3072), 3072);
   std::vector<double> search, empty;
