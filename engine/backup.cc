@@ -1,18 +1,24 @@
 // One backup: pieces of files and documents first, then, when all of them are durable, the record.
 #include "engine/backup.h"
 
+#include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 
 #include "engine/backup_chunks.h"
 #include "engine/backup_source.h"
 #include "engine/clock.h"
 #include "engine/database_impl.h"
+#include "engine/migrate_files.h"
 #include "format/status_macros.h"
 
 namespace vdb::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kSpareBytes = 4u << 20;  // the record, block sums, heads of chunks
 
 class BackupRun {
  public:
@@ -22,8 +28,13 @@ class BackupRun {
 
   StatusOr<BackupReport> Run() {
     const auto begin = Clock::now();
+    VDB_ASSIGN_OR_RETURN(files_, source_.Files());
+    const std::string marker = directory_.PathOf(format::kBackupMarkerFile);
+    VDB_ASSIGN_OR_RETURN(const bool there, directory_.fs().Exists(marker));
+    if (!there) VDB_RETURN_IF_ERROR(CheckSpace(/*has_chunks=*/false));  // before it is made
     VDB_RETURN_IF_ERROR(directory_.OpenForBackups(view_.manifest->uuid));
     VDB_RETURN_IF_ERROR(FindPrevious());
+    if (there) VDB_RETURN_IF_ERROR(CheckSpace(/*has_chunks=*/true));
     VDB_RETURN_IF_ERROR(Describe());
     VDB_RETURN_IF_ERROR(CopyAll());
     VDB_RETURN_IF_ERROR(directory_.WriteRecord(record_, &report_.bytes_written));
@@ -82,18 +93,61 @@ class BackupRun {
     return true;
   }
 
+  // Refuses what the disk has no room for. Before compression, and with all of the documents: what
+  // of them is new only their chunks tell, so those are asked where it matters.
+  Status CheckSpace(bool has_chunks) {
+    uint64_t needed = source_.DocumentBytes();
+    for (const SourceFile& file : files_) {
+      format::BackupFile unused;
+      if (!HaveIt(file, &unused)) needed += file.bytes;
+    }
+    needed += needed / 1024 + kSpareBytes;
+    storage::FileSystem& fs = directory_.fs();
+    VDB_ASSIGN_OR_RETURN(const bool there, fs.Exists(directory_.path()));
+    VDB_ASSIGN_OR_RETURN(
+        const uint64_t free,
+        fs.FreeBytes(there ? directory_.path() : FolderOf(directory_.path())));
+    if (free >= needed) return Status::Ok();
+    const Status refused = Status::ResourceExhausted(
+        "backup: up to " + std::to_string(needed) + " bytes of disk are needed at '" +
+        directory_.path() + "', " + std::to_string(free) + " are free; nothing was written, free "
+        "some space");
+    if (!has_chunks || free < kSpareBytes) return refused;
+    return NewBytesFit(free - kSpareBytes, refused);
+  }
+
+  // Reads what the backup would read, and writes nothing; ends where it is too much.
+  Status NewBytesFit(uint64_t room, const Status& refused) {
+    uint64_t new_bytes = 0;
+    std::set<std::pair<uint64_t, uint64_t>> seen;
+    const PieceSink sink = [&](std::string piece) -> Status {
+      if (options_.progress && !options_.progress({"room", 0, room})) return Cancelled();
+      const format::Hash128 hash = format::ChunkHash(piece);
+      const std::string path = directory_.PathOf(format::ChunkFileName(hash));
+      VDB_ASSIGN_OR_RETURN(const bool there, directory_.fs().Exists(path));
+      if (!there && seen.insert({hash.high, hash.low}).second) new_bytes += piece.size();
+      return new_bytes > room ? refused : Status::Ok();
+    };
+    for (const SourceFile& file : files_) {
+      format::BackupFile unused;
+      if (!HaveIt(file, &unused)) VDB_RETURN_IF_ERROR(source_.ReadFile(file, sink));
+    }
+    return source_.ReadDocuments(sink);
+  }
+
+  static Status Cancelled() { return Status::Cancelled("backup: cancelled by the caller"); }
+
   Status Tick(uint64_t bytes) {
     done_bytes_ += bytes;
     total_bytes_ = std::max(total_bytes_, done_bytes_);
     if (!options_.progress || options_.progress({"backup", done_bytes_, total_bytes_})) {
       return Status::Ok();
     }
-    return Status::Cancelled("backup: cancelled by the caller");
+    return Cancelled();
   }
 
   Status CopyAll() {
-    VDB_ASSIGN_OR_RETURN(const auto files, source_.Files());
-    for (const SourceFile& file : files) total_bytes_ += file.bytes;
+    for (const SourceFile& file : files_) total_bytes_ += file.bytes;
     total_bytes_ += source_.DocumentBytes();
     ChunkWriter writer(directory_, options_.compression_level);
     std::vector<std::vector<size_t>> pieces;  // by file: numbers of the writer
@@ -105,7 +159,7 @@ class BackupRun {
       pieces.back().push_back(number);
       return Tick(bytes);
     };
-    for (const SourceFile& file : files) {
+    for (const SourceFile& file : files_) {
       format::BackupFile one;
       one.name = file.name;
       one.identity = file.identity;
@@ -133,6 +187,7 @@ class BackupRun {
   const BackupOptions& options_;
   BackupSource source_;
   BackupDirectory directory_;
+  std::vector<SourceFile> files_;
   std::map<std::pair<std::string, uint64_t>, format::BackupFile> previous_;
   format::BackupRecord record_;
   BackupReport report_;

@@ -22,6 +22,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using format::JoinPath;
 
+constexpr uint64_t kSpareBytes = 4u << 20;  // manifests, ledger, RocksDB's small files
+constexpr uint64_t kLogBytesMax = 64u << 20;  // RocksDB's, before its tables take their place
+
 // What of a backup belongs to one collection.
 class Selection {
  public:
@@ -105,6 +108,7 @@ class RestoreRun {
     VDB_RETURN_IF_ERROR(CheckPlaceIsFree());
     // What a killed run left. The lock says that nobody is at it.
     VDB_RETURN_IF_ERROR(RemoveDatabaseFolder(fs_, build_).status());
+    VDB_RETURN_IF_ERROR(CheckSpace());
     Status status = Build();
     if (status.ok()) status = Check();
     if (status.ok()) status = fs_.Rename(build_, to_);
@@ -130,6 +134,24 @@ class RestoreRun {
     return Status::AlreadyExists("'" + to_ + "' exists; restore to a new or an empty directory");
   }
 
+  // Of one collection, too, all documents are counted: which are its own only a read of them tells.
+  Status CheckSpace() {
+    uint64_t log_bytes = 0;
+    for (const format::BackupFile& file : record_.files) {
+      if (!selection_.HasFile(file.name)) continue;
+      total_bytes_ += file.file_bytes;
+      if (file.name == format::kBackupDocuments) {
+        log_bytes = std::min(file.file_bytes, kLogBytesMax);
+      }
+    }
+    const uint64_t needed = total_bytes_ + log_bytes + kSpareBytes;
+    VDB_ASSIGN_OR_RETURN(const uint64_t free, fs_.FreeBytes(FolderOf(to_)));
+    if (free >= needed) return Status::Ok();
+    return Status::ResourceExhausted(
+        "restore: up to " + std::to_string(needed) + " bytes of disk are needed for '" + to_ +
+        "', " + std::to_string(free) + " are free; nothing was written, free some space");
+  }
+
   Status Build() {
     VDB_RETURN_IF_ERROR(fs_.CreateDir(build_));
     const std::string segments = JoinPath(build_, format::kSegmentsDir);
@@ -137,9 +159,6 @@ class RestoreRun {
     const std::string epochs = JoinPath(build_, format::kEpochsDir);
     const bool has_epochs = !selection_.manifest().epochs.empty();
     if (has_epochs) VDB_RETURN_IF_ERROR(fs_.CreateDir(epochs));
-    for (const format::BackupFile& file : record_.files) {
-      if (selection_.HasFile(file.name)) total_bytes_ += file.file_bytes;
-    }
     for (const format::BackupFile& file : record_.files) {
       if (file.name == format::kBackupDocuments || !selection_.HasFile(file.name)) continue;
       VDB_RETURN_IF_ERROR(WriteFile(file));

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "format/backup_record.h"
+#include "format/status_macros.h"
 #include "tests/engine/engine_fixture.h"
 
 namespace vdb::testing {
@@ -41,6 +43,36 @@ uint64_t BytesBelow(const std::string& directory) {
   for (const fs::path& file : FilesBelow(directory)) bytes += fs::file_size(file);
   return bytes;
 }
+
+// What a test says is free.
+class NearlyFull final : public storage::FileSystem {
+ public:
+  uint64_t free_bytes = UINT64_MAX;
+
+  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
+    // As the system does: of what is not there nothing is known.
+    VDB_RETURN_IF_ERROR(base_->FreeBytes(path).status());
+    return free_bytes;
+  }
+  StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
+                                                storage::OpenMode mode) override {
+    return base_->Open(path, mode);
+  }
+  Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
+  Status Rename(const std::string& a, const std::string& b) override { return base_->Rename(a, b); }
+  Status Remove(const std::string& path) override { return base_->Remove(path); }
+  Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
+  StatusOr<std::vector<std::string>> List(const std::string& path) override {
+    return base_->List(path);
+  }
+  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
+  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
+  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
+  Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
+
+ private:
+  storage::FileSystem* const base_ = storage::PosixFileSystem();
+};
 
 class BackupTest : public EngineTest {
  protected:
@@ -297,6 +329,61 @@ TEST_F(BackupTest, WhatDidNotChangeIsNotWrittenAgain) {
   auto restored = OpenRestored();
   EXPECT_EQ(Backup(restored).new_chunk_count, 0u);
   VDB_ASSERT_OK(restored.Close());
+}
+
+TEST_F(BackupTest, WithoutRoomItDoesNotBegin) {
+  NearlyFull full;
+  options_.fs = &full;
+  auto db = Open();
+  auto docs = MakeDocs(db);
+  VDB_ASSERT_OK(docs.AddColumn("big", {.dimension = 512}));
+  // Bodies that do not compress: what was written is what was there.
+  std::mt19937 random(5);
+  const auto put = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      std::string body(4000, ' ');
+      for (char& c : body) c = static_cast<char>('!' + random() % 90);
+      const auto v = Vector(i, 512);
+      const std::string key = "key" + std::to_string(i);
+      VDB_ASSERT_OK(docs.Put({.key = key, .body = body, .vectors = {{"big", v}}}, {.sync = false}));
+    }
+    VDB_ASSERT_OK(db.Flush());
+  };
+  put(0, 3000);  // 12 MB of documents, 6 MB of rows
+  const auto expect_refused = [&](const Status& status) {
+    EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.ToString();
+    EXPECT_THAT(status.message(), HasSubstr("bytes of disk are needed"));
+    EXPECT_THAT(status.message(), HasSubstr(std::to_string(full.free_bytes) + " are free"));
+  };
+  full.free_bytes = 8'000'000;
+  expect_refused(db.Backup(Dir()).status());
+  EXPECT_FALSE(fs::exists(Dir()));
+  full.free_bytes = 1u << 30;
+  Backup(db);
+
+  // Of the next one only what is new must fit, documents included.
+  put(3000, 3040);
+  full.free_bytes = 8'000'000;
+  const BackupReport second = Backup(db);
+  EXPECT_GT(second.new_chunk_count, 0u);
+  EXPECT_LT(second.bytes_written, 4'000'000u);
+  put(3040, 6000);
+  const auto before = FilesBelow(Dir());
+  expect_refused(db.Backup(Dir()).status());
+  full.free_bytes = 0;
+  expect_refused(db.Backup(Dir()).status());
+  EXPECT_EQ(FilesBelow(Dir()), before);
+  EXPECT_EQ(ListBackups(Dir())->size(), 2u);
+  EXPECT_EQ(Problems(), "");
+
+  const auto restore = [&] { return engine::RestoreWith(Dir(), To(), {}, options_).status(); };
+  full.free_bytes = 12'000'000;
+  expect_refused(restore());
+  EXPECT_FALSE(fs::exists(To()));
+  EXPECT_FALSE(fs::exists(To() + ".restoring"));
+  EXPECT_FALSE(fs::exists(To() + ".restoring.lock"));
+  full.free_bytes = 1u << 30;
+  VDB_EXPECT_OK(restore());
 }
 
 TEST_F(BackupTest, OneCollection) {
