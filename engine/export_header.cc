@@ -74,6 +74,7 @@ class HeaderReader {
       return reader_.SkipValue();
     });
     if (!read) return false;
+    if (column.dimension == 0) return reader_.Fail(offset, "a column with a dimension", "none");
     for (const Metric known : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
       if (metric != MetricName(known)) continue;
       column.metric = known;

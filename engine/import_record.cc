@@ -20,20 +20,6 @@ void AppendText(std::string* out, std::string_view text) {
   *out += text;
 }
 
-std::string Encode(const ImportRecord& record) {
-  std::string bytes(kMagic);
-  AppendText(&bytes, record.source);
-  AppendText(&bytes, record.options);
-  for (const uint64_t number :
-       {record.size_bytes, static_cast<uint64_t>(record.mtime_ns),
-        uint64_t{record.collection_id}, record.position.offset, record.position.place,
-        record.position.rows, record.row_count, record.quarantine_bytes}) {
-    format::AppendU64(&bytes, number);
-  }
-  format::AppendU64(&bytes, format::Hash64(bytes));
-  return bytes;
-}
-
 class Decoder {
  public:
   explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
@@ -48,13 +34,14 @@ class Decoder {
     record.options = Text();
     record.size_bytes = Number();
     record.mtime_ns = static_cast<int64_t>(Number());
-    record.collection_id = static_cast<uint32_t>(Number());
+    const uint64_t collection_id = Number();
+    record.collection_id = static_cast<uint32_t>(collection_id);
     record.position.offset = Number();
     record.position.place = Number();
     record.position.rows = Number();
     record.row_count = Number();
     record.quarantine_bytes = Number();
-    if (!ok_ || at_ != body.size()) return std::nullopt;
+    if (!ok_ || at_ != body.size() || collection_id > UINT32_MAX) return std::nullopt;
     return record;
   }
 
@@ -84,6 +71,24 @@ class Decoder {
 
 }  // namespace
 
+std::string EncodeImportRecord(const ImportRecord& record) {
+  std::string bytes(kMagic);
+  AppendText(&bytes, record.source);
+  AppendText(&bytes, record.options);
+  for (const uint64_t number :
+       {record.size_bytes, static_cast<uint64_t>(record.mtime_ns),
+        uint64_t{record.collection_id}, record.position.offset, record.position.place,
+        record.position.rows, record.row_count, record.quarantine_bytes}) {
+    format::AppendU64(&bytes, number);
+  }
+  format::AppendU64(&bytes, format::Hash64(bytes));
+  return bytes;
+}
+
+std::optional<ImportRecord> DecodeImportRecord(std::string_view bytes) {
+  return Decoder(bytes).Decode();
+}
+
 ImportRecordFile::ImportRecordFile(const DatabaseImpl& database, const std::string& collection)
     : fs_(database.fs()) {
   char name[40];
@@ -94,13 +99,13 @@ ImportRecordFile::ImportRecordFile(const DatabaseImpl& database, const std::stri
 std::optional<ImportRecord> ImportRecordFile::Read() const {
   const auto bytes = storage::ReadWholeFile(fs_, path_, kRecordBytesMax);
   if (!bytes.ok()) return std::nullopt;
-  return Decoder(*bytes).Decode();
+  return DecodeImportRecord(*bytes);
 }
 
 // Not synced: it speaks of what is durable, and an older one does as well. Renamed into place, so
 // that a reader never sees half of it.
 Status ImportRecordFile::Write(const ImportRecord& record) const {
-  const std::string bytes = Encode(record), temporary = path_ + ".new";
+  const std::string bytes = EncodeImportRecord(record), temporary = path_ + ".new";
   {
     VDB_ASSIGN_OR_RETURN(const auto file, fs_.Open(temporary, storage::OpenMode::kCreate));
     VDB_RETURN_IF_ERROR(file->WriteAt(0, std::as_bytes(std::span(bytes))));

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/database_impl.h"
 #include "engine/import_batch.h"
@@ -27,6 +28,10 @@ struct ImportRecord {
            mtime_ns == other.mtime_ns && options == other.options;
   }
 };
+
+std::string EncodeImportRecord(const ImportRecord& record);
+/// Nothing unless the bytes are exactly what EncodeImportRecord makes of it.
+std::optional<ImportRecord> DecodeImportRecord(std::string_view bytes);
 
 /// The file of one collection.
 class ImportRecordFile {
