@@ -1,3 +1,3 @@
 # The targets of decoders: NAME_fuzz.cc each, corpus/NAME.
-set(VDB_FUZZ_TARGETS backup csv document entries epoch files index json ledger manifest metadata
-    records segment vectors)
+set(VDB_FUZZ_TARGETS backup csv document entries epoch files import index json ledger manifest
+    metadata records segment vectors)
