@@ -23,7 +23,7 @@ void Require(bool holds) {
   if (!holds) __builtin_trap();
 }
 
-const std::string& Document() {
+const std::string& SomeDocument() {
   static const auto* const metadata = new std::string(*format::MetadataFromJson(
       R"({"a":[1,-2.5,"text",null,true,{"b":"x\u0000\udcff"}],"b":"2020-02-29T12:00:00Z",)"
       R"("year":2020,"tag":["a","b",[]],"author":{"name":"xyz"},"and":18446744073709551615})"));
@@ -34,11 +34,11 @@ const std::string& Document() {
 void RequireRangesAgree(const query::FilterNode& node) {
   for (const auto& child : node.children) RequireRangesAgree(*child);
   if (!node.is_predicate()) return;
-  const auto matches = query::Matches(node, "key", Document());
+  const auto matches = query::Matches(node, "key", SomeDocument());
   Require(matches.ok());
   bool indexed = false;
   const auto ranges = query::RangesOf(node);
-  const auto entries = format::FieldEntriesOf(node.path, "key", Document());
+  const auto entries = format::FieldEntriesOf(node.path, "key", SomeDocument());
   Require(entries.ok());
   for (const auto& entry : *entries) {
     for (const auto& range : ranges) {
@@ -65,8 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto again = Filter::Parse(printed);
   Require(again.ok() && again->ToString() == printed);
   if (filter->matches_all()) return 0;
-  const auto matches = query::Matches(*filter->root(), "key", Document());
-  const auto same = query::Matches(*again->root(), "key", Document());
+  const auto matches = query::Matches(*filter->root(), "key", SomeDocument());
+  const auto same = query::Matches(*again->root(), "key", SomeDocument());
   Require(matches.ok() && same.ok() && *matches == *same);
   RequireRangesAgree(*filter->root());
   return 0;
