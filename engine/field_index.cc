@@ -9,8 +9,8 @@
 #include <chrono>
 #include <thread>
 
-#include "engine/database_impl.h"
 #include "engine/clock.h"
+#include "engine/database_impl.h"
 #include "engine/field_entries.h"
 #include "engine/no_throw.h"
 #include "engine/text_entries.h"

@@ -15,66 +15,22 @@ namespace {
 constexpr uint64_t kRecordBytesMax = 1u << 20;
 constexpr std::string_view kMagic = "vdb import record 1\n";
 
-void AppendText(std::string* out, std::string_view text) {
+void AppendLongText(std::string* out, std::string_view text) {
   format::AppendU64(out, text.size());
   *out += text;
 }
 
-class Decoder {
- public:
-  explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
-
-  std::optional<ImportRecord> Decode() {
-    if (bytes_.size() < kMagic.size() + 8 || !bytes_.starts_with(kMagic)) return std::nullopt;
-    const std::string_view body = bytes_.substr(0, bytes_.size() - 8);
-    if (format::Hash64(body) != format::LoadU64(bytes_.data() + body.size())) return std::nullopt;
-    at_ = kMagic.size();
-    ImportRecord record;
-    record.source = Text();
-    record.options = Text();
-    record.size_bytes = Number();
-    record.mtime_ns = static_cast<int64_t>(Number());
-    const uint64_t collection_id = Number();
-    record.collection_id = static_cast<uint32_t>(collection_id);
-    record.position.offset = Number();
-    record.position.place = Number();
-    record.position.rows = Number();
-    record.row_count = Number();
-    record.quarantine_bytes = Number();
-    if (!ok_ || at_ != body.size() || collection_id > UINT32_MAX) return std::nullopt;
-    return record;
-  }
-
- private:
-  uint64_t Number() {
-    if (!ok_ || bytes_.size() - at_ < 16) {  // the checksum stands behind
-      ok_ = false;
-      return 0;
-    }
-    at_ += 8;
-    return format::LoadU64(bytes_.data() + at_ - 8);
-  }
-  std::string Text() {
-    const uint64_t size = Number();
-    if (!ok_ || size > bytes_.size() - at_ - 8) {
-      ok_ = false;
-      return {};
-    }
-    at_ += size;
-    return std::string(bytes_.substr(at_ - size, size));
-  }
-
-  std::string_view bytes_;
-  size_t at_ = 0;
-  bool ok_ = true;
-};
+std::string LongText(format::ByteReader* reader) {
+  const uint64_t size = reader->U64();
+  return std::string(reader->Bytes(size));
+}
 
 }  // namespace
 
 std::string EncodeImportRecord(const ImportRecord& record) {
   std::string bytes(kMagic);
-  AppendText(&bytes, record.source);
-  AppendText(&bytes, record.options);
+  AppendLongText(&bytes, record.source);
+  AppendLongText(&bytes, record.options);
   for (const uint64_t number :
        {record.size_bytes, static_cast<uint64_t>(record.mtime_ns),
         uint64_t{record.collection_id}, record.position.offset, record.position.place,
@@ -86,7 +42,24 @@ std::string EncodeImportRecord(const ImportRecord& record) {
 }
 
 std::optional<ImportRecord> DecodeImportRecord(std::string_view bytes) {
-  return Decoder(bytes).Decode();
+  if (bytes.size() < kMagic.size() + 8 || !bytes.starts_with(kMagic)) return std::nullopt;
+  const std::string_view body = bytes.substr(0, bytes.size() - 8);
+  if (format::Hash64(body) != format::LoadU64(bytes.data() + body.size())) return std::nullopt;
+  format::ByteReader reader(body.substr(kMagic.size()));
+  ImportRecord record;
+  record.source = LongText(&reader);
+  record.options = LongText(&reader);
+  record.size_bytes = reader.U64();
+  record.mtime_ns = static_cast<int64_t>(reader.U64());
+  const uint64_t collection_id = reader.U64();
+  record.collection_id = static_cast<uint32_t>(collection_id);
+  record.position.offset = reader.U64();
+  record.position.place = reader.U64();
+  record.position.rows = reader.U64();
+  record.row_count = reader.U64();
+  record.quarantine_bytes = reader.U64();
+  if (!reader.AtEnd() || collection_id > UINT32_MAX) return std::nullopt;
+  return record;
 }
 
 ImportRecordFile::ImportRecordFile(const DatabaseImpl& database, const std::string& collection)

@@ -5,8 +5,8 @@
 #include <random>
 #include <set>
 
-#include "engine/index_build.h"
 #include "engine/clock.h"
+#include "engine/index_build.h"
 #include "format/checksum.h"
 #include "format/file_names.h"
 #include "format/status_macros.h"

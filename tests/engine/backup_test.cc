@@ -1,200 +1,30 @@
 // Backups: what is restored equals the moment of its backup, bit for bit; what did not change is
-// not written again; damage anywhere in a backup directory is found and named.
+// not written again.
 #include "engine/backup.h"
 
 #include <atomic>
-#include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <random>
 #include <thread>
 
 #include "format/backup_record.h"
 #include "format/status_macros.h"
-#include "tests/engine/engine_fixture.h"
+#include "tests/engine/backup_fixture.h"
+#include "tests/support/passing_file_system.h"
 
 namespace vdb::testing {
 namespace {
 
-namespace fs = std::filesystem;
-using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void WriteFile(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-std::vector<fs::path> FilesBelow(const std::string& directory) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-uint64_t BytesBelow(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const fs::path& file : FilesBelow(directory)) bytes += fs::file_size(file);
-  return bytes;
-}
-
 // What a test says is free.
-class NearlyFull final : public storage::FileSystem {
- public:
+struct NearlyFull final : PassingFileSystem {
   uint64_t free_bytes = UINT64_MAX;
 
   StatusOr<uint64_t> FreeBytes(const std::string& path) override {
     // As the system does: of what is not there nothing is known.
-    VDB_RETURN_IF_ERROR(base_->FreeBytes(path).status());
+    VDB_RETURN_IF_ERROR(PassingFileSystem::FreeBytes(path).status());
     return free_bytes;
-  }
-  StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
-                                                storage::OpenMode mode) override {
-    return base_->Open(path, mode);
-  }
-  Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
-  Status Rename(const std::string& a, const std::string& b) override { return base_->Rename(a, b); }
-  Status Remove(const std::string& path) override { return base_->Remove(path); }
-  Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
-  StatusOr<std::vector<std::string>> List(const std::string& path) override {
-    return base_->List(path);
-  }
-  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
-  Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
-
- private:
-  storage::FileSystem* const base_ = storage::PosixFileSystem();
-};
-
-class BackupTest : public EngineTest {
- protected:
-  BackupTest() {
-    options_.segment_rows_max = 40;
-    options_.tombstones_max = 6;
-    options_.write_buffer_bytes = 64 << 10;
-  }
-
-  std::string Dir() const { return scratch_.path() + "/backups"; }
-  std::string To(const std::string& name = "restored") const {
-    return scratch_.path() + "/" + name;
-  }
-
-  static std::vector<float> Vector(int n, size_t dimension) {
-    std::vector<float> v;
-    for (size_t i = 0; i < dimension; ++i) {
-      v.push_back(std::sin(float(n) * 1.7f + float(i) * float(n % 7 + 1)));
-    }
-    return v;
-  }
-
-  static Status PutOne(Collection& c, int n, const std::string& flavour) {
-    const std::string key = "key" + std::to_string(n);
-    const std::string metadata =
-        "{\"n\": " + std::to_string(n) + ", \"kind\": \"" + flavour + "\"}";
-    const std::string body = "the " + flavour + " body of number " + std::to_string(n) +
-                             std::string(size_t(n % 5) * 300, 'x');
-    const auto v = Vector(n, 4), w = Vector(n + 1, 6);
-    if (n % 3 != 0) {
-      return c.Put({.key = key, .metadata = metadata, .body = body, .vectors = {{"v", v}}})
-          .status();
-    }
-    return c.Put({.key = key, .metadata = metadata, .body = body, .vectors = {{"v", v}, {"w", w}}})
-        .status();
-  }
-
-  // Two collections, three columns of all metrics, field and text indexes, a vector index, masks,
-  // tombstones, sealed and open segments.
-  Database Fill() {
-    auto db = Open();
-    for (const char* name : {"docs", "other"}) {
-      auto c = db.CreateCollection(name);
-      EXPECT_TRUE(c.ok());
-      VDB_EXPECT_OK(c->AddColumn("v", {.dimension = 4, .metric = Metric::kL2}));
-      VDB_EXPECT_OK(c->AddColumn("w", {.dimension = 6, .metric = Metric::kDot, .model = "m"}));
-      VDB_EXPECT_OK(c->AddFieldIndex({.field = "n"}));
-      VDB_EXPECT_OK(c->AddFieldIndex({.field = "$body", .kind = FieldIndexKind::kText}));
-      for (int i = 0; i < 150; ++i) VDB_EXPECT_OK(PutOne(*c, i, name));
-      for (int i = 0; i < 150; i += 9) VDB_EXPECT_OK(c->Delete("key" + std::to_string(i)));
-    }
-    auto docs = *db.OpenCollection("docs");
-    VDB_EXPECT_OK(docs.BuildIndex({.column = "v", .list_count = 4, .thread_count = 1}));
-    for (int i = 200; i < 220; ++i) VDB_EXPECT_OK(PutOne(docs, i, "late"));
-    VDB_EXPECT_OK(docs.Delete("key10"));
-    return db;
-  }
-
-  // What the database answers: by index, exactly, by field and by text.
-  static std::string Answers(Database& db, const std::string& collection) {
-    auto c = db.OpenCollection(collection);
-    if (!c.ok()) return Text(c);
-    std::string text;
-    const auto query = Vector(5, 4);
-    for (const bool exact : {true, false}) {
-      auto found = c->Search(VectorView(query), {.k = 30, .exact = exact, .column = "v"});
-      if (!found.ok()) return Text(found);
-      for (const Hit& hit : found->answers[0].hits) {
-        text += hit.key + " " + std::to_string(hit.score) + " ";
-      }
-    }
-    auto filter = Filter::Parse("n > 20 and n < 90");
-    EXPECT_TRUE(filter.ok());
-    auto count = c->Count(*filter);
-    text += count.ok() ? std::to_string(*count) : Text(count);
-    QueryRequest request;
-    request.text = TextClause{.words = "body late"};
-    auto ranked = c->Query(request);
-    if (!ranked.ok()) return text + Text(ranked);
-    for (const QueryHit& hit : ranked->hits) {
-      text += " " + hit.document.key + " " + std::to_string(hit.score);
-    }
-    return text;
-  }
-
-  static std::string Hash(const Database& db) {
-    auto hash = db.ContentHash();
-    return hash.ok() ? *hash : Text(hash);
-  }
-
-  BackupReport Backup(Database& db) {
-    auto report = db.Backup(Dir());
-    EXPECT_TRUE(report.ok()) << Text(report);
-    return report.ok() ? *report : BackupReport();
-  }
-
-  // Opens for writing, so that recovery runs on it, too.
-  Database OpenRestored(const std::string& name = "restored") {
-    engine::EngineOptions options = options_;
-    options.user.create_if_missing = false;
-    auto db = engine::OpenDatabase(To(name), options);
-    EXPECT_TRUE(db.ok()) << Text(db);
-    return std::move(db).value();
-  }
-
-  std::string Problems() const {
-    auto report = VerifyBackups(Dir());
-    if (!report.ok()) return Text(report);
-    std::string text;
-    for (const auto& problem : report->problems) {
-      text += problem.file + " " + problem.where + ": " + problem.message + "\n";
-    }
-    return text;
-  }
-
-  // Of the largest chunk.
-  fs::path SomeChunk() const {
-    fs::path best;
-    for (const fs::path& file : FilesBelow(Dir() + "/chunks")) {
-      if (best.empty() || fs::file_size(file) > fs::file_size(best)) best = file;
-    }
-    return best;
   }
 };
 
@@ -480,162 +310,6 @@ TEST_F(BackupTest, OfAReaderBesideABusyWriter) {
   writer.join();
   EXPECT_EQ(Problems(), "");
   VDB_ASSERT_OK(db.Close());
-}
-
-TEST_F(BackupTest, Refusals) {
-  auto db = Fill();
-  Backup(db);
-  const std::string hash = Hash(db);
-  {  // another database
-    engine::EngineOptions options;
-    options.user.create_if_missing = true;
-    auto other = engine::OpenDatabase(To("other-db"), options);
-    VDB_ASSERT_OK(other);
-    EXPECT_EQ(other->Backup(Dir()).status().code(), StatusCode::kFailedPrecondition);
-    EXPECT_EQ(other->Backup(Path()).status().code(), StatusCode::kFailedPrecondition);
-    EXPECT_EQ(other->Backup(To("bad"), {.compression_level = 0}).status().code(),
-              StatusCode::kInvalidArgument);
-  }
-  int calls = 0;
-  auto cancelled = db.Backup(To("new"), {.progress = [&](const Progress& progress) {
-                               EXPECT_LE(progress.done_count, progress.total_count);
-                               return ++calls < 20;
-                             }});
-  EXPECT_EQ(cancelled.status().code(), StatusCode::kCancelled);
-  EXPECT_TRUE(ListBackups(To("new"))->empty());
-  VDB_ASSERT_OK(db.Close());
-  EXPECT_EQ(ListBackups(To("nowhere")).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(ListBackups(Path()).status().code(), StatusCode::kUnsupportedFormat);
-  EXPECT_EQ(VerifyBackups(Path()).status().code(), StatusCode::kUnsupportedFormat);
-  EXPECT_EQ(Restore(Dir(), Path()).status().code(), StatusCode::kAlreadyExists);
-  EXPECT_EQ(Restore(Dir(), To(), {.backup_id = 9}).status().code(), StatusCode::kNotFound);
-  RestoreOptions cancel;
-  cancel.progress = [&](const Progress&) { return ++calls < 40; };
-  EXPECT_EQ(Restore(Dir(), To(), cancel).status().code(), StatusCode::kCancelled);
-  EXPECT_FALSE(fs::exists(To()));
-  EXPECT_FALSE(fs::exists(To() + ".restoring"));
-  fs::create_directory(To());  // an empty one is fine
-  VDB_ASSERT_OK(Restore(Dir(), To()));
-  auto restored = OpenRestored();
-  EXPECT_EQ(Hash(restored), hash);
-}
-
-TEST_F(BackupTest, ADamagedDatabaseIsNotBackedUp) {
-  { auto db = Fill(); }
-  size_t tried = 0;
-  for (const fs::path& file : FilesBelow(Path())) {
-    const std::string name = file.filename();
-    const bool ours = name.ends_with(".npy") || name.ends_with(".rows") ||
-                      name.ends_with(".keys") || name.ends_with(".ivf") ||
-                      name.ends_with(".vdbe") || name.find(".del-") != std::string::npos;
-    if (!ours) continue;
-    auto reader = OpenReadOnly();
-    VDB_ASSERT_OK(reader);
-    const std::string good = ReadFile(file);
-    std::string bad = good;
-    bad[bad.size() - 5] = static_cast<char>(bad[bad.size() - 5] ^ 4);
-    {  // in place: the reader has it mapped
-      std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
-      out.write(bad.data(), static_cast<std::streamsize>(bad.size()));
-    }
-    fs::remove_all(Dir());
-    const Status status = reader->Backup(Dir()).status();
-    EXPECT_EQ(status.code(), StatusCode::kCorruption) << name << ": " << Text(status);
-    const std::string stem = name.substr(0, name.find('.'));
-    EXPECT_THAT(status.message(), HasSubstr(stem)) << name;
-    EXPECT_TRUE(ListBackups(Dir())->empty());
-    std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
-    out.write(good.data(), static_cast<std::streamsize>(good.size()));
-    ++tried;
-  }
-  EXPECT_GT(tried, 10u);
-}
-
-TEST_F(BackupTest, DamageIsNamed) {
-  {
-    auto db = Fill();
-    Backup(db);
-  }
-  const fs::path chunk = SomeChunk();
-  const std::string name = chunk.filename(), good = ReadFile(chunk);
-  const auto expect_named = [&](const std::string& what) {
-    EXPECT_THAT(Problems(), HasSubstr(what));
-    const Status status = Restore(Dir(), To()).status();
-    EXPECT_EQ(status.code(), StatusCode::kCorruption) << Text(status);
-    EXPECT_THAT(status.message(), HasSubstr(what));
-    EXPECT_FALSE(fs::exists(To()));
-    EXPECT_FALSE(fs::exists(To() + ".restoring"));
-  };
-  std::string bad = good;
-  bad[bad.size() / 2] = static_cast<char>(bad[bad.size() / 2] ^ 1);
-  WriteFile(chunk, bad);
-  expect_named(name);
-  WriteFile(chunk, good.substr(0, good.size() - 1));
-  expect_named(name);
-  fs::remove(chunk);
-  expect_named(name);
-  {  // the next backup makes it anew
-    auto db = Open(false);
-    Backup(db);
-  }
-  EXPECT_EQ(Problems(), "");
-  for (const char* cut : {"flip", "cut", "empty"}) {
-    const std::string record = Dir() + "/backups/000002.vdbb";
-    const std::string whole = ReadFile(record);
-    std::string damaged = whole;
-    if (*cut == 'f') damaged[300] = static_cast<char>(damaged[300] ^ 8);
-    if (*cut == 'c') damaged.pop_back();
-    if (*cut == 'e') damaged.clear();
-    WriteFile(record, damaged);
-    expect_named("000002.vdbb");
-    EXPECT_EQ(ListBackups(Dir()).status().code(), StatusCode::kCorruption);
-    VDB_EXPECT_OK(Restore(Dir(), To("first"), {.backup_id = 1}));  // the other one is whole
-    fs::remove_all(To("first"));
-    WriteFile(record, whole);
-  }
-  EXPECT_EQ(Problems(), "");
-  VDB_EXPECT_OK(Restore(Dir(), To()));
-}
-
-TEST_F(BackupTest, AFlippedByteAnywhereIsFound) {
-  {
-    auto db = Fill();
-    Backup(db);
-  }
-  size_t flips = 0;
-  for (const fs::path& file : FilesBelow(Dir())) {
-    if (file.filename() == "LOCK") continue;
-    const std::string good = ReadFile(file);
-    ASSERT_FALSE(good.empty()) << file;
-    for (const size_t at : {size_t{0}, size_t{9}, size_t{50}, good.size() / 2, good.size() - 1}) {
-      std::string bad = good;
-      bad[at] = static_cast<char>(bad[at] ^ (1 << (flips % 8)));
-      WriteFile(file, bad);
-      // The largest files take all five, the others one: a verify reads everything.
-      EXPECT_THAT(Problems(), HasSubstr(file.filename().string())) << "byte " << at;
-      ++flips;
-      if (flips % 5 != 0 && file.extension() == "") break;
-    }
-    WriteFile(file, good);
-  }
-  EXPECT_GT(flips, 20u);
-  EXPECT_EQ(Problems(), "");
-}
-
-TEST_F(BackupTest, WhoeverReadsABackupKeepsIt) {
-  {
-    auto db = Fill();
-    Backup(db);
-  }
-  RestoreOptions options;
-  Status dropped;
-  options.progress = [&](const Progress& progress) {
-    if (progress.stage == "restore") dropped = DropBackup(Dir(), 1);
-    return true;
-  };
-  VDB_ASSERT_OK(Restore(Dir(), To(), options));
-  EXPECT_EQ(dropped.code(), StatusCode::kBusy) << Text(dropped);
-  VDB_EXPECT_OK(DropBackup(Dir(), 1));
 }
 
 }  // namespace

@@ -12,40 +12,25 @@
 #include "format/checksum.h"
 #include "format/segment_layout.h"
 #include "tests/engine/compact_fixture.h"
+#include "tests/support/passing_file_system.h"
 
 namespace vdb::testing {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Another file system's calls, but for those that a test turns.
-class TurnedFileSystem : public storage::FileSystem {
- public:
+struct TurnedFileSystem : PassingFileSystem {
   StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
                                                 storage::OpenMode mode) override {
     if (before_open) before_open(path, mode);
-    return base_->Open(path, mode);
+    return PassingFileSystem::Open(path, mode);
   }
-  Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
-  Status Rename(const std::string& a, const std::string& b) override { return base_->Rename(a, b); }
-  Status Remove(const std::string& path) override { return base_->Remove(path); }
-  Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
-  StatusOr<std::vector<std::string>> List(const std::string& path) override {
-    return base_->List(path);
-  }
-  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
   StatusOr<uint64_t> FreeBytes(const std::string& path) override {
-    return free_bytes ? *free_bytes : base_->FreeBytes(path);
+    return free_bytes ? *free_bytes : PassingFileSystem::FreeBytes(path);
   }
-  Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
 
   std::function<void(const std::string&, storage::OpenMode)> before_open;
   std::optional<uint64_t> free_bytes;
-
- private:
-  storage::FileSystem* base_ = storage::PosixFileSystem();
 };
 
 TEST_F(CompactTest, ADamagedRowEndsItByName) {

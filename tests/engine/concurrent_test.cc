@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/engine/engine_fixture.h"
+#include "tests/support/passing_file_system.h"
 
 namespace vdb::testing {
 namespace {
@@ -38,33 +39,14 @@ class SlowSyncFile final : public storage::File {
   std::unique_ptr<storage::File> base_;
 };
 
-class SlowSyncFileSystem final : public storage::FileSystem {
+class SlowSyncFileSystem final : public PassingFileSystem {
  public:
   StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
                                                 storage::OpenMode mode) override {
-    auto file = base_->Open(path, mode);
+    auto file = PassingFileSystem::Open(path, mode);
     if (!file.ok()) return file.status();
     return std::unique_ptr<storage::File>(std::make_unique<SlowSyncFile>(std::move(*file)));
   }
-  Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
-  Status Rename(const std::string& a, const std::string& b) override {
-    return base_->Rename(a, b);
-  }
-  Status Remove(const std::string& path) override { return base_->Remove(path); }
-  Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
-  StatusOr<std::vector<std::string>> List(const std::string& path) override {
-    return base_->List(path);
-  }
-  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
-  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
-    return base_->FreeBytes(path);
-  }
-  Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
-
- private:
-  storage::FileSystem* base_ = storage::PosixFileSystem();
 };
 
 // Each batch moves every key of its thread to a new generation number in the metadata and the

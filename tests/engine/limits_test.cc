@@ -2,6 +2,7 @@
 #include <random>
 
 #include "tests/engine/engine_fixture.h"
+#include "tests/support/passing_file_system.h"
 #include "tests/support/recording_file_system.h"
 
 namespace vdb::testing {
@@ -65,35 +66,11 @@ TEST_F(LimitsTest, AtTheDiskLimitDeletesAndCompactionMakeRoom) {
 }
 
 TEST_F(LimitsTest, JobsAskForSpaceBeforeTheyBegin) {
-  class NearlyFull final : public storage::FileSystem {
-   public:
-    explicit NearlyFull(storage::FileSystem* base) : base_(base) {}
+  struct NearlyFull final : PassingFileSystem {
     uint64_t free_bytes = UINT64_MAX;
     StatusOr<uint64_t> FreeBytes(const std::string&) override { return free_bytes; }
-    StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
-                                                  storage::OpenMode mode) override {
-      return base_->Open(path, mode);
-    }
-    Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
-    Status Rename(const std::string& a, const std::string& b) override {
-      return base_->Rename(a, b);
-    }
-    Status Remove(const std::string& path) override { return base_->Remove(path); }
-    Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
-    StatusOr<std::vector<std::string>> List(const std::string& path) override {
-      return base_->List(path);
-    }
-    StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-    StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-    StatusOr<storage::FileInfo> Stat(const std::string& path) override {
-      return base_->Stat(path);
-    }
-    Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
-
-   private:
-    storage::FileSystem* base_;
   };
-  NearlyFull fs(storage::PosixFileSystem());
+  NearlyFull fs;
   options_.fs = &fs;
   auto db = Open();
   Collection docs = MakeWide(db, 64);

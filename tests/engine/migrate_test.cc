@@ -6,6 +6,7 @@
 #include "format/row_record.h"
 #include "format/segment_layout.h"
 #include "tests/engine/migrate_fixture.h"
+#include "tests/support/passing_file_system.h"
 
 namespace vdb::testing {
 namespace {
@@ -245,7 +246,7 @@ TEST_F(MigrateTest, ASourceThatChangesMeanwhileIsNotPublished) {
 }
 
 // Does something to the built database once, before its files are read back.
-class PlantingFileSystem final : public storage::FileSystem {
+class PlantingFileSystem final : public PassingFileSystem {
  public:
   explicit PlantingFileSystem(std::function<void(const std::string& rows)> plant)
       : plant_(std::move(plant)) {}
@@ -253,24 +254,11 @@ class PlantingFileSystem final : public storage::FileSystem {
                                                 storage::OpenMode mode) override {
     const bool reads = mode == storage::OpenMode::kRead && path.ends_with("segments/000001.npy");
     if (reads && !std::exchange(planted_, true)) plant_(path);
-    return base_->Open(path, mode);
+    return PassingFileSystem::Open(path, mode);
   }
-  Status CreateDir(const std::string& path) override { return base_->CreateDir(path); }
-  Status Rename(const std::string& a, const std::string& b) override { return base_->Rename(a, b); }
-  Status Remove(const std::string& path) override { return base_->Remove(path); }
-  Status RemoveDir(const std::string& path) override { return base_->RemoveDir(path); }
-  StatusOr<Names> List(const std::string& path) override { return base_->List(path); }
-  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
-  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
-    return base_->FreeBytes(path);
-  }
-  Status SyncDir(const std::string& path) override { return base_->SyncDir(path); }
   bool planted() const { return planted_; }
 
  private:
-  storage::FileSystem* base_ = storage::PosixFileSystem();
   std::function<void(const std::string&)> plant_;
   bool planted_ = false;
 };

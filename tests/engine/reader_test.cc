@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/engine/engine_fixture.h"
+#include "tests/support/passing_file_system.h"
 
 namespace vdb::testing {
 namespace {
@@ -28,26 +29,18 @@ class ReaderTest : public EngineTest {
 };
 
 // Refuses everything that would change a file: what a read-only mount does, also for root.
-class ReadOnlyFileSystem final : public storage::FileSystem {
+class ReadOnlyFileSystem final : public PassingFileSystem {
  public:
   StatusOr<std::unique_ptr<storage::File>> Open(const std::string& path,
                                                 storage::OpenMode mode) override {
     if (mode != storage::OpenMode::kRead) return Refuse(path);
-    return base_->Open(path, mode);
+    return PassingFileSystem::Open(path, mode);
   }
   Status CreateDir(const std::string& path) override { return Refuse(path); }
   Status Rename(const std::string& from, const std::string&) override { return Refuse(from); }
+  Status Link(const std::string& from, const std::string&) override { return Refuse(from); }
   Status Remove(const std::string& path) override { return Refuse(path); }
   Status RemoveDir(const std::string& path) override { return Refuse(path); }
-  StatusOr<std::vector<std::string>> List(const std::string& path) override {
-    return base_->List(path);
-  }
-  StatusOr<bool> Exists(const std::string& path) override { return base_->Exists(path); }
-  StatusOr<bool> IsDir(const std::string& path) override { return base_->IsDir(path); }
-  StatusOr<storage::FileInfo> Stat(const std::string& path) override { return base_->Stat(path); }
-  StatusOr<uint64_t> FreeBytes(const std::string& path) override {
-    return base_->FreeBytes(path);
-  }
   Status SyncDir(const std::string& path) override { return Refuse(path); }
 
  private:
@@ -55,7 +48,6 @@ class ReadOnlyFileSystem final : public storage::FileSystem {
     ADD_FAILURE() << "a read-only database wrote: " << path;
     return Status::IoError("read-only");
   }
-  storage::FileSystem* base_ = storage::PosixFileSystem();
 };
 
 TEST_F(ReaderTest, WritesNothingAndNeedsNoPermission) {
