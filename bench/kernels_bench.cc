@@ -177,7 +177,7 @@ void RegisterOnWorkingSets(const char* name, void (*run)(benchmark::State&, cons
 }
 
 void RegisterAll() {
-  for (const char* level : {"scalar", "avx2", "avx512", "avx512vnni"}) {
+  for (const char* level : {"scalar", "avx2", "avx512", "avx512vnni", "amx"}) {
     const index::Kernels* kernels = index::KernelsByName(level);
     if (kernels == nullptr) continue;
     Register("screen_dots", ScreenDots, kernels, {50, 128, 768});

@@ -6,6 +6,8 @@
 #include <limits>
 #include <span>
 
+#include "index/aligned_room.h"
+#include "index/kernels/kernels.h"
 #include "index/lanes.h"
 #include "index/matrix_product.h"
 #include "index/parallel.h"
@@ -13,9 +15,13 @@
 namespace vdb::index {
 namespace {
 
-// A tile of products stays in the second-level cache until its best are taken.
+// A tile of products stays in the second-level cache until its best are taken. A kernel converts
+// the lists of a tile first: many rows pay for that.
 constexpr size_t kTileRows = 256;
 constexpr uint32_t kTileLists = 512;
+constexpr size_t kKernelRows = 1024;
+constexpr uint32_t kKernelLists = 128;
+constexpr uint32_t kKernelListsMin = 16;  // fewer leave the tiles empty
 constexpr size_t kBlockRows = 1024;  // the unit of work of a thread
 
 // Rounds on a quarter of the sample, then on all of it: the first rounds only have to bring the
@@ -55,6 +61,37 @@ void TakeBest(const float* scores, const float* half, uint32_t count, uint32_t f
   }
   if (found.score > best->score) *best = {found.score, first_list + found.list};
 }
+
+// Products of rows and centroids, tile by tile: by a kernel where the level has one, else by
+// OpenBLAS.
+class Products {
+ public:
+  Products(uint32_t dimension, uint32_t list_count) : dimension_(dimension) {
+    const auto kernels = ActiveKernels();
+    if (!kernels.ok() || dimension % 32 != 0 || list_count < kKernelListsMin) return;
+    kernel_ = (*kernels)->multiply_split;
+  }
+  size_t row_count() const { return kernel_ != nullptr ? kKernelRows : kTileRows; }
+  uint32_t list_count() const { return kernel_ != nullptr ? kKernelLists : kTileLists; }
+
+  // [size x width], in scratch.
+  const float* Of(const float* rows, size_t size, const float* centroids, uint32_t width,
+                  std::vector<float>* scratch) const {
+    const size_t halves = kernel_ == nullptr ? 0 : size_t{kKernelLists + 64} * dimension_;
+    float* const room = AlignedRoom(scratch, halves + row_count() * list_count());
+    float* const out = room + halves;
+    if (kernel_ != nullptr) {
+      kernel_(rows, size, centroids, width, dimension_, reinterpret_cast<uint16_t*>(room), out);
+    } else {
+      MultiplyQueriesByRows(rows, size, centroids, width, dimension_, out);
+    }
+    return out;
+  }
+
+ private:
+  size_t dimension_;
+  decltype(Kernels::multiply_split) kernel_ = nullptr;
+};
 
 // The lists' rows, in row order: rows of list i are order[begin[i]] to order[begin[i + 1] - 1].
 struct Members {
@@ -216,16 +253,17 @@ void NearestLists(const float* rows, size_t count, uint32_t dimension, const flo
     std::fill(lists, lists + count, 0u);
     return;
   }
-  scratch->resize(std::max(scratch->size(), kTileRows * kTileLists));
-  for (size_t first = 0; first < count; first += kTileRows) {
-    const size_t size = std::min(kTileRows, count - first);
-    Best best[kTileRows];
-    for (uint32_t list = 0; list < list_count; list += kTileLists) {
-      const uint32_t width = std::min(kTileLists, list_count - list);
-      MultiplyQueriesByRows(rows + first * dimension, size, centroids + size_t{list} * dimension,
-                            width, dimension, scratch->data());
+  const Products products(dimension, list_count);
+  for (size_t first = 0; first < count; first += products.row_count()) {
+    const size_t size = std::min(products.row_count(), count - first);
+    std::vector<Best> best(size);
+    for (uint32_t list = 0; list < list_count; list += products.list_count()) {
+      const uint32_t width = std::min(products.list_count(), list_count - list);
+      const float* const scores =
+          products.Of(rows + first * dimension, size, centroids + size_t{list} * dimension, width,
+                      scratch);
       for (size_t i = 0; i < size; ++i) {
-        TakeBest(scratch->data() + i * width, half_squared + list, width, list, &best[i]);
+        TakeBest(scores + i * width, half_squared + list, width, list, &best[i]);
       }
     }
     for (size_t i = 0; i < size; ++i) lists[first + i] = best[i].list;

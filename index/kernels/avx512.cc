@@ -190,14 +190,21 @@ size_t FindNotFinite(const float* values, size_t count) {
 }  // namespace
 
 constexpr Kernels kAvx512Kernels = {
-    "avx512",         DotExact,         SquaredL2Exact,      SumSquares,
-    ScreenDots,       FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
-    FindNotFinite,    avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
-    avx512::ScoreFine};
+    "avx512",          DotExact,         SquaredL2Exact,      SumSquares,
+    ScreenDots,        FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
+    FindNotFinite,     avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
+    avx512::ScoreFine, avx512::ScoreFineBatch, nullptr};
 
 constexpr Kernels kAvx512VnniKernels = {
-    "avx512vnni",        DotExact,          SquaredL2Exact,       SumSquares,    ScreenDots,
-    FindAtLeast,         FindAtLeastAffine, ScaleToFloat,         FindNotFinite, avx512::Hadamard,
-    avx512::BuildTables, avx512::ScanBlock, avx512vnni::ScoreFine};
+    "avx512vnni",          DotExact,         SquaredL2Exact,      SumSquares,
+    ScreenDots,            FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
+    FindNotFinite,         avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
+    avx512vnni::ScoreFine, avx512vnni::ScoreFineBatch, nullptr};
+
+constexpr Kernels kAmxKernels = {
+    "amx",                 DotExact,         SquaredL2Exact,      SumSquares,
+    ScreenDots,            FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
+    FindNotFinite,         avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
+    avx512vnni::ScoreFine, amx::ScoreFineBatch, amx::MultiplySplit};
 
 }  // namespace vdb::index

@@ -301,4 +301,12 @@ void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padd
   }
 }
 
+void ScoreFineBatch(const FineBatch& batch, float* estimates, float* errors) {
+  for (size_t q = 0; q < batch.query_count; ++q) {
+    ScoreFine(batch.rows, batch.stride, batch.row_count, batch.padded,
+              batch.queries + q * batch.padded, batch.scales[q], batch.offsets[q],
+              estimates + q * batch.row_count, errors);
+  }
+}
+
 }  // namespace vdb::index::avx2

@@ -197,7 +197,41 @@ void PrefetchRow(const uint8_t* row, size_t padded) {
   for (size_t i = 0; i < kHeader + padded / 2; i += 64) Prefetch(row + i);
 }
 
+// --- transposition ---
+
+// Rows 4 i to 4 i + 3, pairs of words interleaved, then pairs of pairs: out[4 i + j] has of each
+// lane of 128 bits the word j of the four rows.
+void TransposeWithinLanes(const __m512i* in, __m512i* out) {
+  for (int i = 0; i < 16; i += 4) {
+    const __m512i a = _mm512_unpacklo_epi32(in[i], in[i + 1]);
+    const __m512i b = _mm512_unpackhi_epi32(in[i], in[i + 1]);
+    const __m512i c = _mm512_unpacklo_epi32(in[i + 2], in[i + 3]);
+    const __m512i d = _mm512_unpackhi_epi32(in[i + 2], in[i + 3]);
+    out[i] = _mm512_unpacklo_epi64(a, c);
+    out[i + 1] = _mm512_unpackhi_epi64(a, c);
+    out[i + 2] = _mm512_unpacklo_epi64(b, d);
+    out[i + 3] = _mm512_unpackhi_epi64(b, d);
+  }
+}
+
 }  // namespace
+
+void TransposeWords(const uint8_t* const* rows, size_t word_count, uint32_t* out) {
+  const auto mask = static_cast<__mmask16>((1u << word_count) - 1);
+  __m512i in[16], quads[16];
+  for (int r = 0; r < 16; ++r) in[r] = _mm512_maskz_loadu_epi32(mask, rows[r]);
+  TransposeWithinLanes(in, quads);
+  for (int i = 0; i < 4; ++i) {  // lanes 0 and 2, 1 and 3 of the four, then one of each
+    const __m512i even = _mm512_shuffle_i32x4(quads[i], quads[4 + i], 0x88);
+    const __m512i odd = _mm512_shuffle_i32x4(quads[i], quads[4 + i], 0xdd);
+    const __m512i even2 = _mm512_shuffle_i32x4(quads[8 + i], quads[12 + i], 0x88);
+    const __m512i odd2 = _mm512_shuffle_i32x4(quads[8 + i], quads[12 + i], 0xdd);
+    _mm512_storeu_si512(out + 16 * i, _mm512_shuffle_i32x4(even, even2, 0x88));
+    _mm512_storeu_si512(out + 16 * (4 + i), _mm512_shuffle_i32x4(odd, odd2, 0x88));
+    _mm512_storeu_si512(out + 16 * (8 + i), _mm512_shuffle_i32x4(even, even2, 0xdd));
+    _mm512_storeu_si512(out + 16 * (12 + i), _mm512_shuffle_i32x4(odd, odd2, 0xdd));
+  }
+}
 
 void Hadamard(float* values, size_t n) {
   for (size_t i = 0; i < n; i += 64) Transform64(values + i);
@@ -243,6 +277,14 @@ void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padd
     __builtin_memcpy(header, row, sizeof(header));
     estimates[r] = __builtin_fmaf(header[1], __builtin_fmaf(dot, scale, offset), header[0]);
     errors[r] = header[2];
+  }
+}
+
+void ScoreFineBatch(const FineBatch& batch, float* estimates, float* errors) {
+  for (size_t q = 0; q < batch.query_count; ++q) {
+    ScoreFine(batch.rows, batch.stride, batch.row_count, batch.padded,
+              batch.queries + q * batch.padded, batch.scales[q], batch.offsets[q],
+              estimates + q * batch.row_count, errors);
   }
 }
 

@@ -12,8 +12,25 @@
 
 namespace vdb::index {
 
+inline constexpr size_t kFineQueries = 16;
+
+/// Fine codes of some rows, and several queries: see Kernels::score_fine_batch.
+struct FineBatch {
+  const uint8_t* rows;     ///< as of score_fine
+  size_t stride;
+  size_t row_count;
+  size_t padded;
+  /// [query_count x padded], each within -127..127; rounded up to a multiple of kFineQueries, what
+  /// follows the last may be anything.
+  const int8_t* queries;
+  size_t query_count;
+  const float* scales;     ///< [query_count]
+  const float* offsets;    ///< [query_count]
+  uint8_t* scratch;        ///< 32 * padded bytes, at a multiple of 64
+};
+
 struct Kernels {
-  const char* name;  ///< "scalar", "avx2", "avx512", "avx512vnni"
+  const char* name;  ///< "scalar", "avx2", "avx512", "avx512vnni", "amx"
 
   /// sum over i of double(a[i]) * double(b[i]), exact order.
   double (*dot_exact)(const float* a, const float* b, size_t dimension);
@@ -76,6 +93,17 @@ struct Kernels {
   void (*score_fine)(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
                      const int8_t* query, float scale, float offset, float* estimates,
                      float* errors);
+
+  /// score_fine of every row for every query: estimates[q * row_count + r], errors[r]. Levels with
+  /// integer matrix products take the codes apart once for all queries.
+  void (*score_fine_batch)(const FineBatch& batch, float* estimates, float* errors);
+
+  /// out[r * column_count + c] = dot of rows[r] and columns[c], off by at most 2^-14 of the product
+  /// of their lengths, denormals counted as zeros; the dimension is a multiple of 32. `scratch`:
+  /// 2 * (column_count + 64) * dimension values at a multiple of 64 bytes. Null: this level has
+  /// nothing quicker than a BLAS.
+  void (*multiply_split)(const float* rows, size_t row_count, const float* columns,
+                         size_t column_count, size_t dimension, uint16_t* scratch, float* out);
 };
 
 /// The code kernels of the levels, in files of their own; for the tables only.
@@ -85,7 +113,8 @@ struct Kernels {
   uint64_t ScanBlock(const uint8_t* block, size_t padded, const uint8_t* tables, float scale,    \
                      float offset, float threshold, float* keys);                                \
   void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,            \
-                 const int8_t* query, float scale, float offset, float* estimates, float* errors);
+                 const int8_t* query, float scale, float offset, float* estimates, float* errors); \
+  void ScoreFineBatch(const FineBatch& batch, float* estimates, float* errors);
 namespace scalar {
 VDB_DECLARE_CODE_KERNELS
 }
@@ -95,10 +124,28 @@ VDB_DECLARE_CODE_KERNELS
 }
 namespace avx512 {
 VDB_DECLARE_CODE_KERNELS
+/// 16 x 16 words of 32 bits: words w of the 16 rows become row w of `out`. Of a row `word_count`
+/// words are read, the others count as zeros.
+void TransposeWords(const uint8_t* const* rows, size_t word_count, uint32_t* out);
 }
 namespace avx512vnni {
 void ScoreFine(const uint8_t* rows, size_t stride, size_t row_count, size_t padded,
                const int8_t* query, float scale, float offset, float* estimates, float* errors);
+void ScoreFineBatch(const FineBatch& batch, float* estimates, float* errors);
+
+/// Products of 32 rows, taken apart, and up to 32 queries as in FineBatch: dots[32 * q + r], of
+/// further queries as well up to a multiple of kFineQueries.
+/// `expanded`: for each of two groups of 16 rows [padded / 4 x 16 x 4]: for each 4 dimensions the
+/// codes of the 16 rows, a byte each.
+using MultiplyFine = void (*)(const uint8_t* expanded, size_t padded, const int8_t* queries,
+                              size_t query_count, int32_t* dots);
+/// ScoreFineBatch by the products given.
+void ScoreFineBy(MultiplyFine multiply, const FineBatch& batch, float* estimates, float* errors);
+}  // namespace avx512vnni
+namespace amx {
+void ScoreFineBatch(const FineBatch& batch, float* estimates, float* errors);
+void MultiplySplit(const float* rows, size_t row_count, const float* columns, size_t column_count,
+                   size_t dimension, uint16_t* scratch, float* out);
 }
 #endif
 #undef VDB_DECLARE_CODE_KERNELS
@@ -110,6 +157,7 @@ extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
 extern const Kernels kAvx512VnniKernels;
+extern const Kernels kAmxKernels;
 #endif
 
 }  // namespace vdb::index

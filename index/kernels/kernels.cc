@@ -27,6 +27,8 @@
 #include <string>
 
 #if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <xmmintrin.h>
 #endif
 
@@ -58,6 +60,25 @@ bool RunsAvx512() {
 }
 
 bool RunsAvx512Vnni() { return RunsAvx512() && __builtin_cpu_supports("avx512vnni"); }
+
+// Linux hands the tile registers out on request, to the whole process (arch_prctl(2); the numbers
+// are ARCH_REQ_XCOMP_PERM and the state component of the tile data). It refuses where they are not
+// there, or where a thread has an alternate signal stack too small for them.
+bool TilesAreGranted() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
+bool RunsAmx() {
+  return RunsAvx512Vnni() && __builtin_cpu_supports("amx-tile") &&
+         __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-bf16") &&
+         __builtin_cpu_supports("avx512bf16") && TilesAreGranted();
+}
 #endif
 
 struct Level {
@@ -68,6 +89,7 @@ struct Level {
 // Best first.
 constexpr std::array kLevels = {
 #if defined(__x86_64__)
+    Level{&kAmxKernels, RunsAmx},
     Level{&kAvx512VnniKernels, RunsAvx512Vnni},
     Level{&kAvx512Kernels, RunsAvx512},
     Level{&kAvx2Kernels, RunsAvx2},

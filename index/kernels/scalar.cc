@@ -116,6 +116,7 @@ size_t FindNotFinite(const float* values, size_t count) {
 constexpr Kernels kScalarKernels = {
     "scalar",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
     FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
-    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine};
+    scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine,
+    scalar::ScoreFineBatch, nullptr};
 
 }  // namespace vdb::index

@@ -27,7 +27,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<const Kernels*> FindLevels() {
   std::vector<const Kernels*> levels;
-  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni"}) {
+  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni", "amx"}) {
     if (const Kernels* kernels = KernelsByName(name)) {
       levels.push_back(kernels);
     } else {
@@ -421,6 +421,57 @@ TEST(CodeKernelsTest, ScoreFineScoresAnyNumberOfRows) {
       FillFine(Fill::kRandom, count % 2 == 1, count, stride, padded, &random, rows.data());
       for (const float offset : {-1.5f, 0.0f, kNan, kInfinity}) {
         ExpectSameFine(rows, stride, count, padded, query, 0.003f, offset);
+      }
+    }
+  }
+}
+
+// Every level on a batch, against score_fine of the scalar level query by query. Rows, queries and
+// results end where nothing may be touched.
+void ExpectSameBatch(size_t count, size_t query_count, uint32_t padded, Fill codes, Fill values,
+                     std::mt19937_64* random) {
+  const size_t stride = format::FineRowBytes(padded);
+  Guarded<uint8_t> rows(FineBytes(count, stride, padded), 3);
+  FillFine(codes, values != Fill::kRandom, count, stride, padded, random, rows.data());
+  const size_t rounded = (query_count + kFineQueries - 1) / kFineQueries * kFineQueries;
+  Guarded<int8_t> queries(rounded * padded, 1);
+  FillQuery(values, random, &queries);
+  Guarded<float> scales(query_count), offsets(query_count);
+  for (size_t q = 0; q < query_count; ++q) {
+    scales[q] = RandomFloat(random) * 0.01f;
+    offsets[q] = RandomFloat(random);
+  }
+  Guarded<float> expected(query_count * count), expected_errors(count);
+  for (size_t q = 0; q < query_count; ++q) {
+    KernelsByName("scalar")->score_fine(rows.data(), stride, count, padded,
+                                        queries.data() + q * padded, scales[q], offsets[q],
+                                        expected.data() + q * count, expected_errors.data());
+  }
+  Guarded<uint8_t> scratch(size_t{32} * padded);
+  for (const Kernels* level : Levels()) {
+    Guarded<float> found(query_count * count), errors(count);
+    level->score_fine_batch({rows.data(), stride, count, padded, queries.data(), query_count,
+                             scales.data(), offsets.data(), scratch.data()},
+                            found.data(), errors.data());
+    const std::string what = What(level, padded) + " rows " + std::to_string(count) + " queries " +
+                             std::to_string(query_count);
+    ExpectSame(expected, found, what);
+    ExpectSame(expected_errors, errors, what + " errors");
+  }
+}
+
+TEST(CodeKernelsTest, ScoreFineBatchIsScoreFineOfEach) {
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (const uint32_t padded : PaddedDimensions()) {
+    for (const Fill codes : kFills) {
+      for (const Fill values : kFills) ExpectSameBatch(5, 9, padded, codes, values, &random);
+    }
+  }
+  for (const uint32_t padded : {64u, 128u, 192u, 768u}) {
+    for (const size_t count : {1, 15, 16, 17, 31, 32, 33, 70}) {
+      for (const size_t queries : {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 47, 67}) {
+        ExpectSameBatch(count, queries, padded, Fill::kRandom, Fill::kRandom, &random);
       }
     }
   }

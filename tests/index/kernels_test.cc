@@ -28,7 +28,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<const Kernels*> Levels() {
   std::vector<const Kernels*> levels;
-  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni"}) {
+  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni", "amx"}) {
     if (const Kernels* kernels = KernelsByName(name)) {
       levels.push_back(kernels);
     } else {
@@ -417,6 +417,41 @@ TEST(SimdLevelDeathTest, EnvironmentForcesTheLevel) {
         std::exit(active.status().code() == StatusCode::kInvalidArgument ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
+}
+
+TEST(KernelsTest, SplitProductsAreWithinTheirBound) {
+  std::mt19937_64 random(kSeed);
+  std::normal_distribution<float> normal;
+  for (const Kernels* level : Levels()) {
+    if (level->multiply_split == nullptr) continue;
+    for (const size_t dimension : {32, 64, 96, 768}) {
+      for (const size_t rows : {1, 16, 31, 32, 33, 70}) {
+        for (const size_t columns : {1, 15, 16, 17, 32, 40, 65}) {
+          Floats a(rows * dimension), b(columns * dimension), out(rows * columns);
+          for (size_t i = 0; i < a.size(); ++i) a[i] = normal(random);
+          for (size_t i = 0; i < b.size(); ++i) b[i] = normal(random);
+          std::vector<uint16_t> scratch(2 * (columns + 64) * dimension + 32);
+          auto* const aligned = reinterpret_cast<uint16_t*>(
+              (reinterpret_cast<uintptr_t>(scratch.data()) + 63) & ~uintptr_t{63});
+          level->multiply_split(a.data(), rows, b.data(), columns, dimension, aligned,
+                                   out.data());
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t c = 0; c < columns; ++c) {
+              double sum = 0, a_squared = 0, b_squared = 0;
+              for (size_t i = 0; i < dimension; ++i) {
+                const double x = a[r * dimension + i], y = b[c * dimension + i];
+                sum += x * y;
+                a_squared += x * x;
+                b_squared += y * y;
+              }
+              ASSERT_NEAR(out[r * columns + c], sum, 0x1p-14 * std::sqrt(a_squared * b_squared))
+                  << level->name << " " << rows << " x " << columns << " x " << dimension;
+            }
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr uint32_t kDimensions[] = {1, 2, 63, 64, 65, 100, 128, 130, 192, 256, 7
 
 std::vector<const Kernels*> Levels() {
   std::vector<const Kernels*> levels;
-  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni"}) {
+  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni", "amx"}) {
     if (const Kernels* kernels = KernelsByName(name)) levels.push_back(kernels);
   }
   return levels;

@@ -107,7 +107,7 @@ void ExpectSameHits(const std::vector<RowHit>& expected, const std::vector<RowHi
 
 std::vector<std::string> LevelNames() {
   std::vector<std::string> names;
-  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni"}) {
+  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni", "amx"}) {
     if (index::KernelsByName(name) != nullptr) names.emplace_back(name);
   }
   return names;
