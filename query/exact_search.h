@@ -31,16 +31,28 @@
 namespace vdb::query {
 
 /// A cheaper screen than the float32 rows, with as rigorous a bound: the index's codes.
-/// Threads: const methods from any thread.
+/// Threads: const methods from any thread, each with a scratch of its own.
 class RowScreen {
  public:
+  /// What a look at some rows leaves for their candidates.
+  struct Scratch {
+    float* estimates = nullptr;  // [queries x rows], in floats
+    float* errors = nullptr;     // [rows], in floats
+    uint32_t first_list = 0;
+    std::vector<float> floats;
+    std::vector<uint8_t> expanded;  // a kernel's
+  };
   virtual ~RowScreen() = default;
 
-  /// Positions i in [0, count) of rows first + i whose score may reach `kth_score`, ascending, into
-  /// `out` (room for `count`); every other row is proven to score strictly below it. False: cannot
-  /// tell (damaged codes); the rows themselves must be screened. `scratch` has room for 2 * count.
-  virtual bool Candidates(size_t query, uint64_t first, size_t count, double kth_score,
-                          float* scratch, uint32_t* out, size_t* found) const = 0;
+  /// Looks at the codes of rows first to first + count - 1, for all queries. False: cannot tell
+  /// (damaged codes); the rows themselves must be screened.
+  virtual bool Look(uint64_t first, size_t count, Scratch* scratch) const = 0;
+
+  /// After a look at the same rows: positions i in [0, count) of rows first + i whose score may
+  /// reach `kth_score`, ascending, into `out` (room for `count`); returns how many. Every other row
+  /// is proven to score strictly below it.
+  virtual size_t Candidates(size_t query, uint64_t first, size_t count, double kth_score,
+                            const Scratch& scratch, uint32_t* out) const = 0;
 };
 
 /// Rows of one segment as one view sees them.

@@ -4,8 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "index/aligned_room.h"
+#include "index/matrix_product.h"
+
 namespace vdb::query {
 namespace {
+
+// From so many queries on a matrix product finds the keys of lists sooner.
+constexpr size_t kMatrixQueriesMin = 8;
 
 // The largest float that is not above `value`.
 float FloatBelow(double value) {
@@ -19,40 +25,104 @@ float FloatBelow(double value) {
 FineQueries::FineQueries(const index::Codebook& codebook, Metric metric,
                          const index::Kernels& kernels, std::span<const ScreenQuery> queries)
     : codebook_(&codebook), kernels_(&kernels) {
+  constexpr size_t kWhole = index::kFineQueries;
+  const size_t rounded = (queries.size() + kWhole - 1) / kWhole * kWhole;
+  fine_ = index::AlignedRoom(&fine_room_, rounded * codebook.padded());
   queries_.reserve(queries.size());
-  keys_.reserve(queries.size() * codebook.list_count());
   for (const ScreenQuery& query : queries) {
     queries_.emplace_back(codebook, metric, kernels);
     queries_.back().Prepare(query);
-    for (uint32_t list = 0; list < codebook.list_count(); ++list) {
-      keys_.push_back(queries_.back().ExactKeyOfList(list));
+    const index::CodedQuery& coded = queries_.back().coded();
+    std::copy_n(coded.fine(), codebook.padded(), fine_ + scales_.size() * codebook.padded());
+    scales_.push_back(coded.fine_scale());
+    offsets_.push_back(coded.fine_offset());
+  }
+  FindKeys(metric);
+}
+
+void FineQueries::FindKeys(Metric metric) {
+  const size_t padded = codebook_->padded(), lists = codebook_->list_count();
+  std::vector<float> dots(count() * lists);
+  if (count() < kMatrixQueriesMin) {
+    for (size_t q = 0; q < count(); ++q) {
+      kernels_->screen_dots(codebook_->centroid(0), lists, padded, query(q).coded().p(),
+                            dots.data() + q * lists);
+    }
+  } else {
+    std::vector<float> p;
+    p.reserve(count() * padded);
+    for (const ProbeQuery& query : queries_) {
+      p.insert(p.end(), query.coded().p(), query.coded().p() + padded);
+    }
+    index::MultiplyQueriesByRows(p.data(), count(), codebook_->centroid(0), lists, padded,
+                                 dots.data());
+  }
+  keys_.reserve(dots.size());
+  for (size_t q = 0; q < count(); ++q) {
+    const double p_length = query(q).coded().p_length();
+    for (uint32_t list = 0; list < lists; ++list) {
+      const double squared = codebook_->centroid_squared(list);
+      index::ListKey key =
+          index::MakeListKey(metric, double{dots[q * lists + list]}, squared, p_length);
+      const double error = KeyError(q, std::sqrt(squared));
+      key.distance = std::sqrt(key.distance * key.distance + 2 * error) * (1 + 0x1p-50);
+      keys_.push_back(key);
     }
   }
 }
 
+double FineQueries::KeyError(size_t query, double centroid_length) const {
+  const double p_length = queries_[query].coded().p_length();
+  const uint32_t padded = codebook_->padded();
+  return index::AnyOrderErrorBound(padded) * p_length * centroid_length +
+         index::ScreenUnderflow(padded) * (1 + p_length + centroid_length);
+}
+
 // Run by run of allowed rows; the others' estimates keep them out wherever there is a limit.
-void FineScreen::ScoreAllowed(size_t query, uint64_t first, size_t count, const uint8_t* rows,
-                              float* estimates, float* errors) const {
-  const index::CodedQuery& coded = queries_.query(query).coded();
-  const auto allowed = [this](uint64_t row) {
-    return allow_ == nullptr || ((allow_[row / 64] >> (row % 64)) & 1) != 0;
-  };
-  if (allow_ != nullptr) {
-    std::fill_n(estimates, count, std::numeric_limits<float>::lowest());
-    std::fill_n(errors, count, 0.0f);
-  }
+void FineScreen::LookAtAllowed(uint64_t first, size_t count, const uint8_t* rows,
+                               Scratch* scratch) const {
+  const auto allowed = [this](uint64_t row) { return ((allow_[row / 64] >> (row % 64)) & 1) != 0; };
+  std::fill_n(scratch->estimates, queries_.count() * count, std::numeric_limits<float>::lowest());
+  std::fill_n(scratch->errors, count, 0.0f);
+  const uint32_t padded = queries_.codebook().padded();
   for (size_t i = 0; i < count;) {
     if (!allowed(first + i)) {
       ++i;
       continue;
     }
-    size_t end = allow_ == nullptr ? count : i + 1;
+    size_t end = i + 1;
     while (end < count && allowed(first + end)) ++end;
-    queries_.kernels().score_fine(rows + i * lists_.fine_bytes(), lists_.fine_bytes(), end - i,
-                                  queries_.codebook().padded(), coded.fine(), coded.fine_scale(),
-                                  coded.fine_offset(), estimates + i, errors + i);
+    for (size_t q = 0; q < queries_.count(); ++q) {
+      queries_.kernels().score_fine(rows + i * lists_.fine_bytes(), lists_.fine_bytes(), end - i,
+                                    padded, queries_.fine() + q * padded, queries_.scales()[q],
+                                    queries_.offsets()[q],
+                                    scratch->estimates + q * count + i, scratch->errors + i);
+    }
     i = end;
   }
+}
+
+bool FineScreen::Look(uint64_t first, size_t count, Scratch* scratch) const {
+  const uint8_t* const rows = lists_.FineRows(first, first + count);
+  if (rows == nullptr) return false;
+  const uint32_t padded = queries_.codebook().padded();
+  scratch->estimates = index::AlignedRoom(&scratch->floats, (queries_.count() + 1) * count);
+  scratch->errors = scratch->estimates + queries_.count() * count;
+  const std::span<const uint32_t> begins(lists_.row_begins(),
+                                         queries_.codebook().list_count() + 1);
+  scratch->first_list = static_cast<uint32_t>(
+      std::upper_bound(begins.begin(), begins.end(), static_cast<uint32_t>(first)) -
+      begins.begin() - 1);
+  if (allow_ != nullptr) {
+    LookAtAllowed(first, count, rows, scratch);
+    return true;
+  }
+  queries_.kernels().score_fine_batch(
+      {rows, lists_.fine_bytes(), count, padded, queries_.fine(), queries_.count(),
+       queries_.scales(), queries_.offsets(),
+       index::AlignedRoom(&scratch->expanded, size_t{32} * padded)},
+      scratch->estimates, scratch->errors);
+  return true;
 }
 
 // A row of a list can reach the key `floor` only if
@@ -60,46 +130,36 @@ void FineScreen::ScoreAllowed(size_t query, uint64_t first, size_t count, const 
 // The comparison is made in float32 as estimate < a * error + c with a = -distance, c = floor - key
 // - slack; a and c are moved down by 2^-20 of their magnitudes, which pays for its roundings (error
 // is at most the radius' size, so |a * error| rounds by less than what slack has for it).
-bool FineScreen::Candidates(size_t query, uint64_t first, size_t count, double kth_score,
-                            float* scratch, uint32_t* out, size_t* found) const {
-  const uint8_t* const rows = lists_.FineRows(first, first + count);
-  if (rows == nullptr) return false;
+size_t FineScreen::Candidates(size_t query, uint64_t first, size_t count, double kth_score,
+                              const Scratch& scratch, uint32_t* out) const {
   const index::Codebook& codebook = queries_.codebook();
   const index::Kernels& kernels = queries_.kernels();
   const ProbeQuery& probe = queries_.query(query);
-  const index::CodedQuery& coded = probe.coded();
-  const uint32_t padded = codebook.padded();
-  float* const estimates = scratch;
-  float* const errors = scratch + count;
-  ScoreAllowed(query, first, count, rows, estimates, errors);
+  const float* const estimates = scratch.estimates + query * count;
   const double floor = probe.KeyOfScore(kth_score);
   const double base_max = lists_.header().base_max;
-  const double rotation_error = codebook.rotation().ErrorBound();
-  const std::span<const uint32_t> begins(lists_.row_begins(), codebook.list_count() + 1);
-  size_t done = 0;
-  auto list = static_cast<uint32_t>(
-      std::upper_bound(begins.begin(), begins.end(), static_cast<uint32_t>(first)) -
-      begins.begin() - 1);
-  *found = 0;
-  while (done < count) {
+  const uint32_t* const begins = lists_.row_begins();
+  uint32_t list = scratch.first_list;
+  size_t found = 0;
+  for (size_t done = 0; done < count;) {
     while (begins[list + 1] <= first + done) ++list;
     const size_t end = static_cast<size_t>(std::min<uint64_t>(count, begins[list + 1] - first));
     const index::ListKey& key = queries_.key(query, list);
     const double length = std::sqrt(codebook.centroid_squared(list));
     const double slack =
-        index::FineSlack(coded, key, length, lists_.radius(list), base_max, padded,
-                         rotation_error) +
-        probe.OrderSlack(length, lists_.radius(list));
+        index::FineSlack(probe.coded(), key, length, lists_.radius(list), base_max,
+                         codebook.padded(), rotation_error_) +
+        queries_.KeyError(query, length) + probe.OrderSlack(length, lists_.radius(list));
     const double c = floor - key.key - slack;
+    const float* const errors = scratch.errors + done;
     const size_t more = kernels.find_at_least_affine(
-        estimates + done, errors + done, errors + done, end - done,
-        FloatBelow(-key.distance * (1 + 0x1p-20)), 0.0f,
-        FloatBelow(c - std::abs(c) * 0x1p-20), out + *found);
-    for (size_t i = 0; i < more; ++i) out[*found + i] += static_cast<uint32_t>(done);
-    *found += more;
+        estimates + done, errors, errors, end - done, FloatBelow(-key.distance * (1 + 0x1p-20)),
+        0.0f, FloatBelow(c - std::abs(c) * 0x1p-20), out + found);
+    for (size_t i = 0; i < more; ++i) out[found + i] += static_cast<uint32_t>(done);
+    found += more;
     done = end;
   }
-  return true;
+  return found;
 }
 
 }  // namespace vdb::query

@@ -17,6 +17,8 @@ class FineQueries {
  public:
   FineQueries(const index::Codebook& codebook, Metric metric, const index::Kernels& kernels,
               std::span<const ScreenQuery> queries);
+  FineQueries(const FineQueries&) = delete;
+  FineQueries& operator=(const FineQueries&) = delete;
 
   const index::Codebook& codebook() const { return *codebook_; }
   const index::Kernels& kernels() const { return *kernels_; }
@@ -24,12 +26,24 @@ class FineQueries {
   const index::ListKey& key(size_t query, uint32_t list) const {
     return keys_[query * codebook_->list_count() + list];
   }
+  /// How far a list's key may lie from the exact one: its product was summed in float32.
+  double KeyError(size_t query, double centroid_length) const;
+  size_t count() const { return queries_.size(); }
+  /// Of all queries, as Kernels::score_fine_batch takes them.
+  const int8_t* fine() const { return fine_; }
+  const float* scales() const { return scales_.data(); }
+  const float* offsets() const { return offsets_.data(); }
 
  private:
+  void FindKeys(Metric metric);
+
   const index::Codebook* codebook_;
   const index::Kernels* kernels_;
   std::vector<ProbeQuery> queries_;
   std::vector<index::ListKey> keys_;
+  std::vector<int8_t> fine_room_;
+  int8_t* fine_ = nullptr;
+  std::vector<float> scales_, offsets_;
 };
 
 class FineScreen final : public RowScreen {
@@ -38,18 +52,20 @@ class FineScreen final : public RowScreen {
   /// surely left out.
   FineScreen(const FineQueries& queries, const index::InvertedLists& lists,
              const uint64_t* allow = nullptr)
-      : queries_(queries), lists_(lists), allow_(allow) {}
+      : queries_(queries), lists_(lists), allow_(allow),
+        rotation_error_(queries.codebook().rotation().ErrorBound()) {}
 
-  bool Candidates(size_t query, uint64_t first, size_t count, double kth_score, float* scratch,
-                  uint32_t* out, size_t* found) const override;
+  bool Look(uint64_t first, size_t count, Scratch* scratch) const override;
+  size_t Candidates(size_t query, uint64_t first, size_t count, double kth_score,
+                    const Scratch& scratch, uint32_t* out) const override;
 
  private:
-  void ScoreAllowed(size_t query, uint64_t first, size_t count, const uint8_t* rows,
-                    float* estimates, float* errors) const;
+  void LookAtAllowed(uint64_t first, size_t count, const uint8_t* rows, Scratch* scratch) const;
 
   const FineQueries& queries_;
   const index::InvertedLists& lists_;
   const uint64_t* allow_;
+  double rotation_error_;
 };
 
 }  // namespace vdb::query

@@ -22,12 +22,6 @@ index::ListKey ProbeQuery::KeyOfList(uint32_t list) const {
                             coded_.p_length());
 }
 
-index::ListKey ProbeQuery::ExactKeyOfList(uint32_t list) const {
-  const double dot =
-      kernels_->dot_exact(codebook_->centroid(list), coded_.p(), codebook_->padded());
-  return index::MakeListKey(metric_, dot, codebook_->centroid_squared(list), coded_.p_length());
-}
-
 // Relative to |p| |y| (cosine, dot) or (|p| + |y|)^2 (L2), see screen_limit.cc: (d + 32) 2^-51 for
 // the documented order, and under cosine 1.004 * 2^-24 for the unit query. |y| <= |c| + |r|, and
 // four bits reconstruct at least a 32nd of any residual's length, so |r| <= 32 radius.

@@ -22,9 +22,8 @@ class ProbeQuery {
 
   const index::CodedQuery& coded() const { return coded_; }
 
-  /// The key of a centroid, summed in float32 (to rank) or in double (to prove).
+  /// The key of a centroid, summed in float32: to rank.
   index::ListKey KeyOfList(uint32_t list) const;
-  index::ListKey ExactKeyOfList(uint32_t list) const;
 
   /// The key that belongs to a score, and -infinity or infinity to theirs.
   double KeyOfScore(double score) const { return score * key_per_score_; }
