@@ -33,11 +33,12 @@ constexpr uint32_t kCommonK = 10;
 // Masks that allow fewer rows say nothing, and searches among so few rows are scans.
 constexpr double kMaskedRowsMin = 1000;
 
-// Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
-constexpr size_t kStoredRowsMax = 128;
+// Stored rows that stand in for queries; each has a twin. Their mean recall is known to half a
+// percent.
+constexpr size_t kStoredRowsMax = 256;
 constexpr size_t kCallerQueriesMax = 1000;
 // Answered exactly at a time: between them a build can be cancelled.
-constexpr size_t kTruthQueries = 32;
+constexpr size_t kTruthQueries = 64;
 
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
 // are.
