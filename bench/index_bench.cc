@@ -111,6 +111,7 @@ Peers OpenPeers(const TestSet& set, const Settings& settings) {
   const bool small = set.data.row_count <= kSmallRows;
   Peers all, opened;
   AddVdb(small, &all);
+  if (!small) AddSgemm(&all);
 #if defined(VDB_BENCH_HNSWLIB)
   if (!small) AddHnswlib(&all);
 #endif

@@ -61,6 +61,7 @@ using Peers = std::vector<std::unique_ptr<Peer>>;
 /// Each adds its indexes for a set of this shape; `small`: the short list for small sets. Defined
 /// only where the library is installed.
 void AddVdb(bool small, Peers* peers);
+void AddSgemm(Peers* peers);
 void AddHnswlib(Peers* peers);
 void AddFaiss(size_t row_count, size_t dimension, bool small, Peers* peers);
 
