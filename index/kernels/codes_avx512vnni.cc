@@ -110,7 +110,7 @@ void MultiplyFour(const uint8_t* expanded, size_t padded, const int8_t* const* q
     s31 = _mm512_dpbusd_epi32(s31, b, q3);
   }
   const __m512i sums[] = {s00, s01, s10, s11, s20, s21, s30, s31};
-  for (int i = 0; i < 8; ++i) _mm512_store_si512(dots[i / 2] + kGroupRows * (i % 2), sums[i]);
+  for (size_t i = 0; i < 8; ++i) _mm512_store_si512(dots[i / 2] + kGroupRows * (i % 2), sums[i]);
 }
 
 void Multiply(const uint8_t* expanded, size_t padded, const int8_t* queries, size_t query_count,

@@ -27,6 +27,7 @@
 #include <string>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <xmmintrin.h>
@@ -74,10 +75,17 @@ bool TilesAreGranted() {
 #endif
 }
 
+// CPUID leaf 7: not every compiler's __builtin_cpu_supports knows the names.
+bool HasTiles() {
+  constexpr unsigned kBfloat16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAll = kBfloat16 | kTile | kInt8;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAll) == kAll;
+}
+
 bool RunsAmx() {
-  return RunsAvx512Vnni() && __builtin_cpu_supports("amx-tile") &&
-         __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("amx-bf16") &&
-         __builtin_cpu_supports("avx512bf16") && TilesAreGranted();
+  return RunsAvx512Vnni() && __builtin_cpu_supports("avx512bf16") && HasTiles() &&
+         TilesAreGranted();
 }
 #endif
 
