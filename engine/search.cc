@@ -14,9 +14,9 @@ namespace vdb::engine {
 namespace {
 
 // Columns with fewer bytes of vectors are scanned: ranking lists and building tables costs as much,
-// and for a proof the keys of all lists in double besides. Measured: 1,000 x 48 16 us by either
+// and for a proof the keys of all lists besides. Measured: 1,000 x 48 16 us by either
 // way; exact, 10,000 x 48 58 us by scan and 100 by codes, 1,000 x 768 88 and 81, 50,000 x 128 1,940
-// and 369.
+// and 369, 100,000 x 2 (L2) 370 and 108.
 constexpr uint64_t kScanBytesMax = 192 << 10;
 constexpr uint64_t kExactScanBytesMax = 2 << 20;
 
@@ -175,8 +175,9 @@ void PlanByRecall(const EpochFile& epoch, const SearchSegments& segments,
 }
 
 // Whether float32 rows (all, or those of a mask, which lie apart) cost less than codes.
-bool ScanIsCheaper(const SearchSegments& segments, uint32_t dimension, bool exact) {
-  const uint64_t row_bytes = uint64_t{dimension} * sizeof(float);
+bool ScanIsCheaper(const SearchSegments& segments, const format::ColumnEntry& column, bool exact) {
+  uint64_t row_bytes = uint64_t{column.dimension} * sizeof(float);
+  if (exact && column.metric != Metric::kCosine) row_bytes += sizeof(format::RowRecord);  // norms
   if (segments.mask == nullptr) {
     return segments.rows * row_bytes <= (exact ? kExactScanBytesMax : kScanBytesMax);
   }
@@ -184,8 +185,9 @@ bool ScanIsCheaper(const SearchSegments& segments, uint32_t dimension, bool exac
   return cost_bytes <= (exact ? kExactMatchesBytesMax : kMatchesBytesMax);
 }
 
-SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, uint32_t dimension,
-                    const SearchOptions& options, bool codes_always) {
+SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments,
+                    const format::ColumnEntry& entry, const SearchOptions& options,
+                    bool codes_always) {
   SearchPlan plan;
   if (segments.mask != nullptr) plan.name = "matches";
   if (segments.rows == 0 || options.k == 0) {
@@ -205,7 +207,7 @@ SearchPlan MakePlan(const ColumnView* column, const SearchSegments& segments, ui
     return plan;
   }
   const bool exact = options.exact || (options.nprobe == 0 && options.recall >= 1);
-  if (!codes_always && ScanIsCheaper(segments, dimension, exact)) {
+  if (!codes_always && ScanIsCheaper(segments, entry, exact)) {
     plan.reason = (segments.mask == nullptr ? "the column is" : "the matches are") +
                   std::string(" so few that scanning them is as fast");
     return plan;
@@ -394,7 +396,7 @@ StatusOr<SearchResult> DatabaseImpl::Search(const View& view,
   }
   const SearchSegments segments = SegmentsOf(column_view, std::move(mask));
   const SearchPlan plan =
-      MakePlan(column_view, segments, column->dimension, options, options_.codes_always);
+      MakePlan(column_view, segments, *column, options, options_.codes_always);
   VDB_ASSIGN_OR_RETURN(auto found,
                        plan.by_lists
                            ? ByLists(*column, segments, plan, queries, options, budget)

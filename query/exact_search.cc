@@ -131,6 +131,7 @@ class Scan {
   Status ScanRange(const RowRange& range, Scratch* scratch);
   Status ScanRangeByMatrix(const RowRange& range, Scratch* scratch);
   Status ScanRangeByCodes(const RowRange& range, Scratch* scratch);
+  bool AllBelow(const RowRange& block) const;
   void ScreenByCodes(uint32_t query, const RowRange& block, bool looked, Scratch* scratch);
   void PrefetchRow(const ScanSegment& segment, uint64_t row) const;
   void ScreenListed(const RowRange& block, const float* unit, float* scores) const;
@@ -161,6 +162,7 @@ class Scan {
   std::vector<QueryState> states_;      // [queries]
 
   std::atomic<uint64_t> next_task_{0};
+  std::atomic<uint64_t> code_rows_{0};
   std::atomic<bool> failed_{false};
   std::mutex error_mutex_;
   Status error_;  // guarded by error_mutex_
@@ -258,6 +260,7 @@ StatusOr<std::vector<std::vector<RowHit>>> Scan::TakeAnswer() {
   for (size_t q = 0; q < input_.rows_rescored.size(); ++q) {
     input_.rows_rescored[q] = states_[q].rescored.load();
   }
+  if (input_.code_rows != nullptr) *input_.code_rows = code_rows_.load();
   return answer;
 }
 
@@ -395,7 +398,11 @@ Status Scan::ScanRangeByCodes(const RowRange& range, Scratch* scratch) {
   for (size_t done = 0; done < range.count && GoOn(); done += kCodeBlockRows) {
     const RowRange block = {range.segment, range.first + done,
                             std::min(kCodeBlockRows, range.count - done)};
-    if (allow != nullptr && CountBits(allow, block.first, block.first + block.count) == 0) continue;
+    const uint64_t allowed =
+        allow == nullptr ? block.count
+                         : CountBits(allow, block.first, block.first + block.count);
+    if (allowed == 0 || AllBelow(block)) continue;
+    code_rows_.fetch_add(allowed, std::memory_order_relaxed);
     const bool looked = segment.screen->Look(block.first, block.count, &scratch->screen);
     scratch->screened.clear();
     for (uint32_t q = 0; q < states_.size(); ++q) ScreenByCodes(q, block, looked, scratch);
@@ -410,6 +417,15 @@ Status Scan::ScanRangeByCodes(const RowRange& range, Scratch* scratch) {
     }
   }
   return Status::Ok();
+}
+
+bool Scan::AllBelow(const RowRange& block) const {
+  const RowScreen& screen = *input_.segments[block.segment].screen;
+  for (size_t q = 0; q < states_.size(); ++q) {
+    const double kth_score = states_[q].kth_score.load(std::memory_order_relaxed);
+    if (!screen.AllBelow(q, block.first, block.count, kth_score)) return false;
+  }
+  return true;
 }
 
 // Where codes are damaged, every row is let through.

@@ -44,6 +44,10 @@ class RowScreen {
   };
   virtual ~RowScreen() = default;
 
+  /// Whether rows first to first + count - 1 are all proven to score strictly below `kth_score`
+  /// without a look at their codes: by what is known of the lists they are in.
+  virtual bool AllBelow(size_t query, uint64_t first, size_t count, double kth_score) const = 0;
+
   /// Looks at the codes of rows first to first + count - 1, for all queries. False: cannot tell
   /// (damaged codes); the rows themselves must be screened.
   virtual bool Look(uint64_t first, size_t count, Scratch* scratch) const = 0;
@@ -88,6 +92,8 @@ struct ExactSearchInput {
   Budget* budget = nullptr;
   /// Per query how many rows were scored in the documented order; empty: not wanted.
   std::span<uint64_t> rows_rescored = {};
+  /// How many rows (allowed ones) had their codes looked at; null: not wanted.
+  uint64_t* code_rows = nullptr;
 };
 
 /// hits[q] for each query, best first, min(k, live rows allowed) of them. Memory: O(queries x (k +

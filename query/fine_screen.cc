@@ -24,7 +24,7 @@ float FloatBelow(double value) {
 
 FineQueries::FineQueries(const index::Codebook& codebook, Metric metric,
                          const index::Kernels& kernels, std::span<const ScreenQuery> queries)
-    : codebook_(&codebook), kernels_(&kernels) {
+    : codebook_(&codebook), metric_(metric), kernels_(&kernels) {
   constexpr size_t kWhole = index::kFineQueries;
   const size_t rounded = (queries.size() + kWhole - 1) / kWhole * kWhole;
   fine_ = index::AlignedRoom(&fine_room_, rounded * codebook.padded());
@@ -37,10 +37,10 @@ FineQueries::FineQueries(const index::Codebook& codebook, Metric metric,
     scales_.push_back(coded.fine_scale());
     offsets_.push_back(coded.fine_offset());
   }
-  FindKeys(metric);
+  FindKeys();
 }
 
-void FineQueries::FindKeys(Metric metric) {
+void FineQueries::FindKeys() {
   const size_t padded = codebook_->padded(), lists = codebook_->list_count();
   std::vector<float> dots(count() * lists);
   if (count() < kMatrixQueriesMin) {
@@ -63,7 +63,7 @@ void FineQueries::FindKeys(Metric metric) {
     for (uint32_t list = 0; list < lists; ++list) {
       const double squared = codebook_->centroid_squared(list);
       index::ListKey key =
-          index::MakeListKey(metric, double{dots[q * lists + list]}, squared, p_length);
+          index::MakeListKey(metric_, double{dots[q * lists + list]}, squared, p_length);
       const double error = KeyError(q, std::sqrt(squared));
       key.distance = std::sqrt(key.distance * key.distance + 2 * error) * (1 + 0x1p-50);
       keys_.push_back(key);
@@ -76,6 +76,64 @@ double FineQueries::KeyError(size_t query, double centroid_length) const {
   const uint32_t padded = codebook_->padded();
   return index::AnyOrderErrorBound(padded) * p_length * centroid_length +
          index::ScreenUnderflow(padded) * (1 + p_length + centroid_length);
+}
+
+FineScreen::FineScreen(const FineQueries& queries, const index::InvertedLists& lists,
+                       const uint64_t* allow)
+    : queries_(queries), lists_(lists), allow_(allow),
+      rotation_error_(queries.codebook().rotation().ErrorBound()) {
+  for (size_t q = 0; q < queries.count(); ++q) slack_.push_back(SlackOfAllLists(q));
+}
+
+uint32_t FineScreen::ListOf(uint64_t row) const {
+  const uint32_t* const begins = lists_.row_begins();
+  const uint32_t* const past = begins + queries_.codebook().list_count() + 1;
+  return static_cast<uint32_t>(std::upper_bound(begins, past, static_cast<uint32_t>(row)) -
+                               begins - 1);
+}
+
+// Every term of a slack rises with the list's key, distance, length and radius.
+double FineScreen::SlackOfAllLists(size_t query) const {
+  const index::Codebook& codebook = queries_.codebook();
+  index::ListKey most;
+  double squared = 0;
+  float radius = 0;
+  for (uint32_t list = 0; list < codebook.list_count(); ++list) {
+    const index::ListKey& key = queries_.key(query, list);
+    most.key = std::max(most.key, std::abs(key.key));
+    most.distance = std::max(most.distance, key.distance);
+    squared = std::max(squared, codebook.centroid_squared(list));
+    radius = std::max(radius, lists_.radius(list));
+  }
+  const double length = std::sqrt(squared);
+  const ProbeQuery& probe = queries_.query(query);
+  return index::FineSlack(probe.coded(), most, length, static_cast<double>(radius),
+                          lists_.header().base_max, codebook.padded(), rotation_error_) +
+         queries_.KeyError(query, length) + probe.OrderSlack(length, static_cast<double>(radius));
+}
+
+// The key that no row of a list exceeds, but for the slack. With y the row's coded vector and R the
+// radius: <p, y> <= <p, c> + |p| R; under L2 |p - y| >= |p - c| - R. A list's distance is rounded
+// up, so this one is taken from its key, less what that may be off by.
+double FineScreen::Ceiling(size_t query, uint32_t list) const {
+  const index::ListKey& key = queries_.key(query, list);
+  const auto radius = static_cast<double>(lists_.radius(list));
+  if (queries_.metric() != Metric::kL2) {
+    return key.key + queries_.query(query).coded().p_length() * radius * (1 + 0x1p-40);
+  }
+  const double squared = std::max(0.0, -2 * key.key - 2 * slack_[query]);
+  const double gap = std::max(0.0, std::sqrt(squared) * (1 - 0x1p-40) - radius);
+  return -gap * gap / 2 * (1 - 0x1p-40);
+}
+
+bool FineScreen::AllBelow(size_t query, uint64_t first, size_t count, double kth_score) const {
+  const double floor = queries_.query(query).KeyOfScore(kth_score) - slack_[query];
+  const uint32_t* const begins = lists_.row_begins();
+  for (uint32_t list = ListOf(first); begins[list] < first + count; ++list) {
+    // Not "or above": a slack that is not a number proves nothing.
+    if (!(Ceiling(query, list) < floor)) return false;
+  }
+  return true;
 }
 
 // Run by run of allowed rows; the others' estimates keep them out wherever there is a limit.
@@ -108,11 +166,7 @@ bool FineScreen::Look(uint64_t first, size_t count, Scratch* scratch) const {
   const uint32_t padded = queries_.codebook().padded();
   scratch->estimates = index::AlignedRoom(&scratch->floats, (queries_.count() + 1) * count);
   scratch->errors = scratch->estimates + queries_.count() * count;
-  const std::span<const uint32_t> begins(lists_.row_begins(),
-                                         queries_.codebook().list_count() + 1);
-  scratch->first_list = static_cast<uint32_t>(
-      std::upper_bound(begins.begin(), begins.end(), static_cast<uint32_t>(first)) -
-      begins.begin() - 1);
+  scratch->first_list = ListOf(first);
   if (allow_ != nullptr) {
     LookAtAllowed(first, count, rows, scratch);
     return true;

@@ -22,6 +22,7 @@ class FineQueries {
 
   const index::Codebook& codebook() const { return *codebook_; }
   const index::Kernels& kernels() const { return *kernels_; }
+  Metric metric() const { return metric_; }
   const ProbeQuery& query(size_t i) const { return queries_[i]; }
   const index::ListKey& key(size_t query, uint32_t list) const {
     return keys_[query * codebook_->list_count() + list];
@@ -35,9 +36,10 @@ class FineQueries {
   const float* offsets() const { return offsets_.data(); }
 
  private:
-  void FindKeys(Metric metric);
+  void FindKeys();
 
   const index::Codebook* codebook_;
+  Metric metric_;
   const index::Kernels* kernels_;
   std::vector<ProbeQuery> queries_;
   std::vector<index::ListKey> keys_;
@@ -51,21 +53,24 @@ class FineScreen final : public RowScreen {
   /// `allow` null: all rows; else only the codes of allowed rows are read, and no other row is
   /// surely left out.
   FineScreen(const FineQueries& queries, const index::InvertedLists& lists,
-             const uint64_t* allow = nullptr)
-      : queries_(queries), lists_(lists), allow_(allow),
-        rotation_error_(queries.codebook().rotation().ErrorBound()) {}
+             const uint64_t* allow = nullptr);
 
+  bool AllBelow(size_t query, uint64_t first, size_t count, double kth_score) const override;
   bool Look(uint64_t first, size_t count, Scratch* scratch) const override;
   size_t Candidates(size_t query, uint64_t first, size_t count, double kth_score,
                     const Scratch& scratch, uint32_t* out) const override;
 
  private:
+  uint32_t ListOf(uint64_t row) const;
+  double SlackOfAllLists(size_t query) const;
+  double Ceiling(size_t query, uint32_t list) const;
   void LookAtAllowed(uint64_t first, size_t count, const uint8_t* rows, Scratch* scratch) const;
 
   const FineQueries& queries_;
   const index::InvertedLists& lists_;
   const uint64_t* allow_;
   double rotation_error_;
+  std::vector<double> slack_;  // per query, enough for each list
 };
 
 }  // namespace vdb::query

@@ -217,6 +217,8 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
     exact.budget = input_.budget;
     std::vector<uint64_t> rescored(input_.explain ? count : 0);
     exact.rows_rescored = rescored;
+    uint64_t code_rows = 0;
+    exact.code_rows = &code_rows;
     VDB_ASSIGN_OR_RETURN(auto hits, ExactSearchAtLevel(exact, kernels_));
     for (size_t q = 0; q < count; ++q) {
       for (RowHit& hit : hits[q]) {
@@ -227,13 +229,15 @@ Status Searcher::ScreenAll(const ListSearchResult& seeds, ListSearchResult* resu
     for (size_t q = 0; q < rescored.size(); ++q) {
       SearchExplain& explain = result->explains[first + q];
       explain.rows_reranked += rescored[q];
+      explain.codes_refined += code_rows;
+      explain.bytes_touched += code_rows * format::FineRowBytes(input_.codebook->padded());
       explain.bytes_touched += rescored[q] * input_.dimension * sizeof(float);
     }
   }
   return Status::Ok();
 }
 
-// From approximate answers to exact ones; every list is screened, and every fine code read.
+// From approximate answers to exact ones: every list is screened, by its radius or code by code.
 Status Searcher::ProveAll(ListSearchResult* result) {
   const auto start = std::chrono::steady_clock::now();
   ListSearchResult exact;
@@ -241,18 +245,10 @@ Status Searcher::ProveAll(ListSearchResult* result) {
   exact.explains = std::move(result->explains);
   VDB_RETURN_IF_ERROR(ScreenAll(*result, &exact));
   *result = std::move(exact);
-  uint64_t codes = 0;
-  for (size_t i = 0; i < input_.indexed.size(); ++i) {
-    if (!indexed_[i]) continue;
-    const IndexedSegment& from = input_.indexed[i];
-    codes += AllowedRows(from.scan, 0, from.lists->loose_begin());
-  }
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
   for (SearchExplain& explain : result->explains) {
     explain.lists_probed = explain.list_count;
     explain.lists_skipped = 0;
-    explain.codes_refined += codes;
-    explain.bytes_touched += codes * format::FineRowBytes(input_.codebook->padded());
     explain.scan_us += took.count() / static_cast<double>(queries_.size());
   }
   return Status::Ok();
