@@ -2,11 +2,12 @@
 // that matches a tenth of a million documents, cold and cached. Every figure is checked: counts by
 // arithmetic, hits by their metadata.
 //
-//   field_index_bench [--rows N] [--puts N]
+//   field_index_bench [--rows N] [--puts N] [--dimension D] (puts of that dimension only)
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <numeric>
 #include <random>
@@ -53,8 +54,20 @@ struct PutCase {
   size_t part;  // of the documents asked for: 1 / part of them
 };
 
-// Documents per second.
-double PutAll(const std::string& path, const PutCase& put, size_t count, bool indexed) {
+// Of one run: documents per second, and what a document costs.
+struct PutFigures {
+  double per_second = 0;
+  double writer_us = 0;   // processor time of the thread that writes
+  double process_us = 0;  // of all threads: RocksDB's flushes and compactions are with it
+};
+
+double ThreadCpuSeconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+PutFigures PutAll(const std::string& path, const PutCase& put, size_t count, bool indexed) {
   std::filesystem::remove_all(path);
   Database db = Must(Database::Open(path, {.create_if_missing = true}));
   Collection c = Must(db.CreateCollection("c"));
@@ -63,35 +76,63 @@ double PutAll(const std::string& path, const PutCase& put, size_t count, bool in
     if (indexed) Must(c.AddFieldIndex({.field = field}));
   }
   Documents documents(count, put.dimension);
-  double ms = 0;
+  double ms = 0, writer_seconds = 0, making_seconds = 0;
+  const double process_seconds = CpuSeconds();
+  const auto time = [&](const auto& work) {
+    const double before = ThreadCpuSeconds();
+    ms += MillisecondsOf(work);
+    writer_seconds += ThreadCpuSeconds() - before;
+  };
   for (size_t i = 0; i < count;) {
     WriteBatch batch;  // made before the clock runs: the caller's cost is not ours
+    const double before = ThreadCpuSeconds();
     for (size_t j = 0; j < put.batch_documents && i < count; ++j) documents.AddTo(&batch, i++);
-    ms += MillisecondsOf([&] { Must(c.Write(batch, {.sync = put.sync})); });
+    making_seconds += ThreadCpuSeconds() - before;
+    time([&] { Must(c.Write(batch, {.sync = put.sync})); });
   }
-  ms += MillisecondsOf([&] { Must(db.Flush()); });
+  time([&] { Must(db.Flush()); });
+  const double per_document = 1e6 / static_cast<double>(count);
+  const PutFigures figures = {
+      static_cast<double>(count) / ms * 1000, writer_seconds * per_document,
+      (CpuSeconds() - process_seconds - making_seconds) * per_document};
   if (indexed && Must(c.Count(Field("rank").Less(int64_t{100}))) != std::min<size_t>(count, 100)) {
     std::fprintf(stderr, "a wrong count\n");
     std::exit(1);
   }
   Must(db.Close());
-  return static_cast<double>(count) / ms * 1000;
+  return figures;
 }
 
-void MeasurePuts(const std::string& path, size_t count) {
-  std::printf("puts, documents/s (medians of 3, in turn)\n"
-              "| dimension | batch | sync | none | three | ratio |\n|---|---|---|---|---|---|\n");
+double MedianOf(const std::vector<PutFigures>& runs, double PutFigures::*figure) {
+  std::vector<double> values;
+  for (const PutFigures& run : runs) values.push_back(run.*figure);
+  return Median(values);
+}
+
+void MeasurePuts(const std::string& path, size_t count, uint32_t only_dimension) {
+  std::printf("puts, documents/s, and processor time of a document in us: the writing thread's, "
+              "the whole process's (medians of 3, in turn)\n"
+              "| dimension | batch | sync | none | three | ratio | writer, none | three | ratio "
+              "| process, none | three | ratio |\n"
+              "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   const PutCase cases[] = {{8, 1000, false, 1}, {128, 1000, false, 2}, {128, 100, true, 4},
                            {768, 1000, false, 8}, {768, 100, true, 8}, {128, 1, true, 100}};
   for (const PutCase& put : cases) {
-    std::vector<double> without, with;
+    if (only_dimension != 0 && put.dimension != only_dimension) continue;
+    std::vector<PutFigures> without, with;
     for (int round = 0; round < 3; ++round) {
       without.push_back(PutAll(path, put, count / put.part, false));
       with.push_back(PutAll(path, put, count / put.part, true));
     }
-    std::printf("| %u | %zu | %s | %.0f | %.0f | %.2f |\n", put.dimension, put.batch_documents,
-                put.sync ? "yes" : "no", Median(without), Median(with),
-                Median(with) / Median(without));
+    std::printf("| %u | %zu | %s", put.dimension, put.batch_documents, put.sync ? "yes" : "no");
+    for (const auto figure :
+         {&PutFigures::per_second, &PutFigures::writer_us, &PutFigures::process_us}) {
+      const double none = MedianOf(without, figure), three = MedianOf(with, figure);
+      const bool is_rate = figure == &PutFigures::per_second;
+      std::printf(is_rate ? " | %.0f | %.0f | %.2f" : " | %.1f | %.1f | %.2f", none, three,
+                  is_rate ? three / none : none / three);
+    }
+    std::printf(" |\n");
     std::fflush(stdout);
   }
 }
@@ -138,12 +179,16 @@ void MeasureMask(const std::string& path, size_t rows) {
 
 int main(int argc, char** argv) {
   size_t rows = 1'000'000, puts = 200'000;
+  uint32_t dimension = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rows") == 0) rows = std::strtoull(argv[i + 1], nullptr, 10);
     if (std::strcmp(argv[i], "--puts") == 0) puts = std::strtoull(argv[i + 1], nullptr, 10);
+    if (std::strcmp(argv[i], "--dimension") == 0) {
+      dimension = static_cast<uint32_t>(std::strtoul(argv[i + 1], nullptr, 10));
+    }
   }
   const vdb::bench::BenchDir dir("vdb-field-index-bench");
   const std::string path = dir / "db";
-  if (puts > 0) vdb::bench::MeasurePuts(path, puts);
+  if (puts > 0) vdb::bench::MeasurePuts(path, puts, dimension);
   if (rows > 0) vdb::bench::MeasureMask(path, rows);
 }

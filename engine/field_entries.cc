@@ -38,9 +38,10 @@ namespace {
 void PutDifference(uint32_t index_id, std::string_view key,
                    const std::vector<format::FieldEntry>& now, uint64_t docno,
                    const std::vector<format::FieldEntry>& before, uint64_t old_docno,
-                   SortedChanges* changes) {
+                   SortedChanges* changes, std::string* scratch) {
   const auto remove = [&](const format::FieldEntry& entry) {
-    changes->Delete(format::FieldEntryKey(index_id, entry.value, key));
+    format::MakeFieldEntryKey(index_id, entry.value, key, scratch);
+    changes->Delete(*scratch);
   };
   auto old = before.begin();
   for (const format::FieldEntry& entry : now) {
@@ -49,8 +50,8 @@ void PutDifference(uint32_t index_id, std::string_view key,
     const bool same = same_value && old->cut == entry.cut && old_docno == docno;
     if (same_value) ++old;
     if (same) continue;
-    changes->Put(format::FieldEntryKey(index_id, entry.value, key),
-                 format::FieldEntryValue(docno, entry.cut));
+    format::MakeFieldEntryKey(index_id, entry.value, key, scratch);
+    changes->Put(*scratch, format::FieldEntryValue(docno, entry.cut));
   }
   for (; old != before.end(); ++old) remove(*old);
 }
@@ -62,10 +63,11 @@ void PutFieldEntries(const format::CollectionEntry& collection, std::string_view
                      const FieldEntryLists* old_entries, uint64_t old_docno,
                      SortedChanges* changes) {
   static const std::vector<format::FieldEntry> kNone;
+  std::string scratch;
   for (size_t i = 0; i < collection.field_indexes.size(); ++i) {
     PutDifference(collection.field_indexes[i].id, key, entries.empty() ? kNone : entries[i], docno,
                   old_entries == nullptr ? kNone : (*old_entries)[i], old_docno,
-                  changes);
+                  changes, &scratch);
   }
 }
 

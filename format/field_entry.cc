@@ -19,12 +19,18 @@ std::string FieldIndexPrefix(uint32_t index_id) {
 
 std::string FieldEntryKey(uint32_t index_id, std::string_view encoded, std::string_view key) {
   std::string out;
-  out.reserve(kFieldEntryPrefixBytes + encoded.size() + key.size());
-  out.push_back('F');
-  AppendBigU32(&out, index_id);
-  out += encoded;
-  out += key;
+  MakeFieldEntryKey(index_id, encoded, key, &out);
   return out;
+}
+
+void MakeFieldEntryKey(uint32_t index_id, std::string_view encoded, std::string_view key,
+                       std::string* out) {
+  out->clear();
+  out->reserve(kFieldEntryPrefixBytes + encoded.size() + key.size());
+  out->push_back('F');
+  AppendBigU32(out, index_id);
+  *out += encoded;
+  *out += key;
 }
 
 std::string FieldEntryValue(uint64_t docno, bool cut) {

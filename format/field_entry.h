@@ -18,6 +18,9 @@ inline constexpr size_t kFieldEntryPrefixBytes = 5;
 std::string FieldIndexPrefix(uint32_t index_id);
 std::string FieldEntryKey(uint32_t index_id, std::string_view encoded, std::string_view key);
 std::string FieldEntryValue(uint64_t docno, bool cut);
+/// The same in the place of what `out` has, for callers that make many.
+void MakeFieldEntryKey(uint32_t index_id, std::string_view encoded, std::string_view key,
+                       std::string* out);
 
 /// Views into the entry's key.
 struct FieldEntryView {
