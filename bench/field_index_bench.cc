@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <numeric>
 #include <random>
@@ -60,12 +59,6 @@ struct PutFigures {
   double writer_us = 0;   // processor time of the thread that writes
   double process_us = 0;  // of all threads: RocksDB's flushes and compactions are with it
 };
-
-double ThreadCpuSeconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
 
 PutFigures PutAll(const std::string& path, const PutCase& put, size_t count, bool indexed) {
   std::filesystem::remove_all(path);

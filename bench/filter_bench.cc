@@ -1,11 +1,11 @@
 // Filtered nearest-neighbour search beside FAISS IVFFlat with an IDSelector and hnswlib with
 // over-fetch: QPS in one thread with recall beside it, at 0.1, 1, 10 and 50 % selectivity, for
 // filters that are independent of the vectors, correlated and anti-correlated with them.
-//   filter_bench [ROWSxDIMENSION] [--data-dir DIR]
+//   filter_bench [ROWSxDIMENSION] [--data-dir DIR] [--no-faiss] [--no-hnswlib] [--cpu-time]
 // The peers' indexes are those that index_bench has built in the data directory. QPS is that of
 // 1,000 queries under one filter: the median time of a query, and a thousandth of the time to find
 // the matching rows: from field indexes (ours, the mask cold), or from an array of values in memory
-// (the peers').
+// (the peers'). --cpu-time: processor time of the searching thread instead, for busy machines.
 //
 // Correlated: an anchor row is drawn, every document has its rank by distance from the anchor, and
 // the queries are those of the set nearest to the anchor. near: the nearest share matches; far: the
@@ -39,6 +39,15 @@ constexpr size_t kQueries = 400;
 constexpr double kQueriesPerFilter = 1000;
 constexpr double kShares[] = {0.001, 0.01, 0.1, 0.5};
 constexpr double kTargets[] = {0.95, 0.99};
+
+bool by_cpu_time = false;
+
+double Milliseconds(const std::function<void()>& work) {
+  if (!by_cpu_time) return MillisecondsOf(work);
+  const double before = ThreadCpuSeconds();
+  work();
+  return (ThreadCpuSeconds() - before) * 1000;
+}
 
 // One filter with the queries that it is asked with.
 struct Pass {
@@ -177,12 +186,12 @@ Figures Measure(const TestSet& set, const Class& kind,
   double ms = 0, good = 0, wanted = 0, queries = 0, filter_ms = 0;
   for (const Pass& pass : kind.passes) {
     std::vector<std::vector<int64_t>> found(pass.queries.size());
-    const double first = MillisecondsOf([&] {
+    const double first = Milliseconds([&] {
       begin(pass);
       search(set.query(pass.queries[0]), &found[0]);
     });
     found[0].clear();
-    const double all = MillisecondsOf([&] {
+    const double all = Milliseconds([&] {
       for (size_t i = 0; i < found.size(); ++i) search(set.query(pass.queries[i]), &found[i]);
     });
     const double one = all / static_cast<double>(found.size());
@@ -206,15 +215,20 @@ Figures Measure(const TestSet& set, const Class& kind,
   return figures;
 }
 
+struct WhichPeers {
+  bool faiss = true, hnswlib = true;
+};
+
 class Bench {
  public:
-  explicit Bench(TestSet set, std::string directory)
-      : set_(std::move(set)), directory_(std::move(directory)) {}
+  Bench(TestSet set, std::string directory, const WhichPeers& peers)
+      : set_(std::move(set)), directory_(std::move(directory)), peers_(peers) {}
 
   void Run();
 
  private:
   void MakeDatabase();
+  void OpenPeers();
   Figures Vdb(const Class& kind, const SearchOptions& base);
   Figures Unfiltered(double recall);
   std::vector<uint8_t> Bits(const Class& kind, const Pass& pass) const;
@@ -224,6 +238,7 @@ class Bench {
 
   TestSet set_;
   std::string directory_;
+  WhichPeers peers_;
   Values values_;
   std::vector<Class> classes_;
   std::string path_;
@@ -301,7 +316,7 @@ Figures Bench::Unfiltered(double recall) {
   Figures figures;
   SearchOptions options = {.k = kTop, .recall = recall};
   options.thread_count = 1;
-  const double ms = MillisecondsOf([&] {
+  const double ms = Milliseconds([&] {
     for (size_t q = 0; q < set_.data.query_count; ++q) {
       Must(collection_->Search(VectorView(set_.query(q), set_.data.dimension), options));
     }
@@ -361,6 +376,7 @@ std::vector<Figures> Bench::Hnsw(const Class& kind) {
 }
 
 std::string BestAt(const std::vector<Figures>& sweep, double target, double ours) {
+  if (sweep.empty()) return "not measured | -";
   const Figures* best = nullptr;
   for (const Figures& one : sweep) {
     if (one.recall >= target && (best == nullptr || one.qps > best->qps)) best = &one;
@@ -386,17 +402,24 @@ void Bench::Print(const Class& kind) {
   }
 }
 
+void Bench::OpenPeers() {
+  if (peers_.faiss) {
+    ivf_ = FilteredIvf::Open(directory_ + "/" + set_.name + ".IVF1024,Flat.faiss");
+  }
+#if defined(VDB_BENCH_HNSWLIB)
+  if (!peers_.hnswlib) return;
+  AddHnswlib(&hnsw_);
+  hnsw_[0]->Open(set_, directory_ + "/" + set_.name, 2);
+#endif
+}
+
 void Bench::Run() {
   std::vector<std::vector<uint32_t>> anchor_queries;
   values_ = MakeValues(set_, &anchor_queries);
   classes_ = MakeClasses(values_, anchor_queries);
   FindTruth(set_, values_, &classes_);
   MakeDatabase();
-  ivf_ = FilteredIvf::Open(directory_ + "/" + set_.name + ".IVF1024,Flat.faiss");
-#if defined(VDB_BENCH_HNSWLIB)
-  AddHnswlib(&hnsw_);
-  hnsw_[0]->Open(set_, directory_ + "/" + set_.name, 2);
-#endif
+  OpenPeers();
   for (int i = 0; i < 2; ++i) {
     for (const double target : kTargets) {
       std::printf("unfiltered, recall %.2f: %.0f QPS\n", target, Unfiltered(target).qps);
@@ -413,21 +436,35 @@ void Bench::Run() {
   std::filesystem::remove_all(path_);
 }
 
+// What an argument turns over, or null.
+bool* FlagOf(const std::string& argument, WhichPeers* peers) {
+  if (argument == "--no-faiss") return &peers->faiss;
+  if (argument == "--no-hnswlib") return &peers->hnswlib;
+  return argument == "--cpu-time" ? &by_cpu_time : nullptr;
+}
+
 }  // namespace
 }  // namespace vdb::bench
 
 int main(int argument_count, char** arguments) {
   std::string directory = (std::filesystem::temp_directory_path() / "vdb-index-bench").string();
   size_t rows = 200'000, dimension = 768;
+  vdb::bench::WhichPeers peers;
   for (int i = 1; i < argument_count; ++i) {
     if (std::sscanf(arguments[i], "%zux%zu", &rows, &dimension) == 2) continue;
     if (std::string(arguments[i]) == "--data-dir" && i + 1 < argument_count) {
       directory = arguments[++i];
       continue;
     }
-    std::fprintf(stderr, "usage: filter_bench [ROWSxDIMENSION] [--data-dir DIR]\n");
+    bool* const flag = FlagOf(arguments[i], &peers);
+    if (flag != nullptr) {
+      *flag = !*flag;
+      continue;
+    }
+    std::fprintf(stderr, "usage: filter_bench [ROWSxDIMENSION] [--data-dir DIR] [--no-faiss] "
+                         "[--no-hnswlib] [--cpu-time]\n");
     return 2;
   }
-  vdb::bench::Bench(vdb::bench::LoadOrMake(directory, rows, dimension), directory).Run();
+  vdb::bench::Bench(vdb::bench::LoadOrMake(directory, rows, dimension), directory, peers).Run();
   return 0;
 }

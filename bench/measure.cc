@@ -52,11 +52,18 @@ VDB_BENCH_WIDE uint64_t ReadFourStreams(const Half* p, size_t count) {
 
 }  // namespace
 
-double CpuSeconds() {
+namespace {
+
+double SecondsOf(clockid_t clock) {
   timespec now = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
+
+}  // namespace
+
+double CpuSeconds() { return SecondsOf(CLOCK_PROCESS_CPUTIME_ID); }
+double ThreadCpuSeconds() { return SecondsOf(CLOCK_THREAD_CPUTIME_ID); }
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;

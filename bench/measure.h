@@ -19,6 +19,8 @@ double MillisecondsOf(const Work& work) {
 
 /// Processor seconds this process has used, all threads together: what a busy machine leaves alone.
 double CpuSeconds();
+/// The same of the calling thread.
+double ThreadCpuSeconds();
 
 double Median(std::vector<double> values);
 
