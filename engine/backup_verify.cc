@@ -1,5 +1,6 @@
 // VerifyBackups: every byte that a restore could need.
 #include <map>
+#include <vector>
 
 #include "engine/backup.h"
 #include "engine/backup_directory.h"
@@ -39,7 +40,17 @@ class BackupVerifier {
  private:
   struct ChunkUse {
     format::BackupChunk chunk;
-    std::string where;  // the first use
+    std::string file;  // that it is a part of, in the first backup that has it
+    std::vector<uint64_t> backups;
+
+    // Names them all: the next backup reads the file anew only when none of them is left.
+    std::string Where() const {
+      std::string text = "a part of '" + file + "' of backup";
+      for (const uint64_t id : backups) {
+        text += (id == backups.front() ? " " : ", ") + std::to_string(id);
+      }
+      return text;
+    }
   };
 
   void Problem(const std::string& file, const std::string& where, const Status& status) {
@@ -68,9 +79,9 @@ class BackupVerifier {
     report_.bytes_checked += size;
     for (const format::BackupFile& file : record->files) {
       for (const format::BackupChunk& chunk : file.chunks) {
-        chunks_.try_emplace({chunk.hash.high, chunk.hash.low},
-                            ChunkUse{chunk, "a part of '" + file.name + "' of backup " +
-                                                std::to_string(id)});
+        auto& use = chunks_.try_emplace({chunk.hash.high, chunk.hash.low},
+                                        ChunkUse{chunk, file.name, {}}).first->second;
+        if (use.backups.empty() || use.backups.back() != id) use.backups.push_back(id);
       }
     }
     pins_.push_back(std::move(*pin));
@@ -85,7 +96,7 @@ class BackupVerifier {
       if (raw.ok()) {
         report_.bytes_checked += use.chunk.stored_bytes;
       } else {
-        Problem(format::ChunkFileName(use.chunk.hash), use.where, raw.status());
+        Problem(format::ChunkFileName(use.chunk.hash), use.Where(), raw.status());
       }
       if (progress_ && !progress_({"verify backups", ++done, chunks_.size()})) {
         return Status::Cancelled("verify: cancelled by the caller");

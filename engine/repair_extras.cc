@@ -80,8 +80,10 @@ Status JudgeSnapshots(RepairRun* run) {
     const std::string directory =
         format::JoinPath(format::kSnapshotsDir, format::SnapshotDirName(one.id));
     run->Quarantine(directory);
-    run->Loss({directory, "", "", "",
-               "the named snapshot '" + one.record.name + "': " + status.message()});
+    // A damaged record does not say the name.
+    const std::string which = one.record.name.empty() ? "a named snapshot (its name is lost too)"
+                                                      : "the named snapshot '" + one.record.name + "'";
+    run->Loss({directory, "", "", "", which + ": " + status.message()});
   }
   return Status::Ok();
 }

@@ -208,7 +208,7 @@ Status RepairSegments::FinishMask(Part* part, uint64_t generation) {
   }
   if (same) return Status::Ok();
   if (!part->mask_known) run_->Rebuilt(part->MaskName() + ": the delete mask, from documents");
-  if (part->mask_known && part->mask != nullptr) run_->Quarantine(part->MaskName());
+  // A whole mask is replaced, not damaged: a named snapshot may need it as it is.
   entry.mask_generation = entry.mask_checksum = 0;
   if (dead.empty() || run_->dry_run()) return Status::Ok();
   VDB_ASSIGN_OR_RETURN(const auto mask, storage::DeleteMask().With(dead));

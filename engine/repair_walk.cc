@@ -52,6 +52,8 @@ Status WalkStore(const storage::DocumentStore& store, const std::string& prefix,
     const std::string first = BackToDamage(last, cursor.get());
     lost(last.substr(prefix.size()), first.empty() ? "" : first.substr(prefix.size()));
     if (first.empty()) return Status::Ok();
+    // A cursor that met damage on its way back keeps the error, wherever it is put (RocksDB 7.8.3).
+    VDB_ASSIGN_OR_RETURN(cursor, store.NewCursor(prefix));
     cursor->Seek(first);
     if (!cursor->Valid()) return cursor->status();
   }

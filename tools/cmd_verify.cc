@@ -73,15 +73,15 @@ StatusOr<VerifyReport> VerifyBackupDirectory(const VerifyArgs& args) {
 StatusOr<int> RunVerify(const VerifyArgs& args) {
   auto report = VerifyBackupDirectory(args);
   const StatusCode code = report.status().code();
-  if (code == StatusCode::kNotFound || code == StatusCode::kUnsupportedFormat) {
-    report = VerifyDatabase(args);
-  }
+  const bool backups = code != StatusCode::kNotFound && code != StatusCode::kUnsupportedFormat;
+  if (!backups) report = VerifyDatabase(args);
   if (!report.ok()) return report.status();
   Print(args.json ? Json(*report) : Text(*report));
   if (report->problem_count == 0) return kDone;
   PrintError("'" + args.database + "': " + std::to_string(report->problem_count) +
-             " problems found, see the report; run `vdbtool repair`, or restore the files from a "
-             "copy");
+             " problems found, see the report; " +
+             (backups ? "run `vdbtool backup-drop` on the backups that it names, and back up again"
+                      : "run `vdbtool repair`, or restore the files from a copy"));
   return kFailed;
 }
 

@@ -1,11 +1,9 @@
 // A flipped byte anywhere in a database, RocksDB's tables, logs and list of files included, is
 // found by the open or by verify of checksums, or it is one of those that docs/durability.md lists
 // as free to change: then no answer changes with it.
-#include <cstdio>
 #include <map>
 #include <random>
 
-#include "format/ledger_record.h"
 #include "tests/crash/recorded_run.h"
 #include "tests/engine/damage_fixture.h"
 
@@ -16,42 +14,6 @@ namespace fs = std::filesystem;
 
 class FlippedFilesTest : public DamageTest {
  protected:
-  // How much of a log or MANIFEST the ledger knows.
-  uint64_t KnownBytes(const std::string& root, const std::string& file) {
-    const auto record = format::DecodeLedger(ReadBytes(root + "/ledger"));
-    EXPECT_TRUE(record.ok());
-    for (const format::TrackedFile& tracked : record->files) {
-      char name[32];
-      std::snprintf(name, sizeof(name),
-                    tracked.kind == format::TrackedKind::kManifest ? "MANIFEST-%06llu"
-                                                                    : "%06llu.log",
-                    static_cast<unsigned long long>(tracked.number));
-      if (fs::path(file).filename() == name) return tracked.synced_bytes;
-    }
-    return 0;
-  }
-
-  // As docs/durability.md lists them.
-  bool IsFree(const std::string& root, const std::string& file, uint64_t at) {
-    const std::string name = fs::path(file).filename();
-    if (name == "LOCK" || name == "IDENTITY" || name.starts_with("OPTIONS-")) return true;
-    if (name.ends_with(".sst")) {  // the padding of its last 53 bytes
-      const uint64_t size = fs::file_size(root + "/" + file);
-      return at >= size - 53 && at < size - 12 && ReadBytes(root + "/" + file)[at] == '\0';
-    }
-    const bool log = name.ends_with(".log") || name.starts_with("MANIFEST-");
-    return log && file.starts_with("docs-") && at >= KnownBytes(root, file);
-  }
-
-  // Empty: nothing was found.
-  std::string Found(const std::string& path) {
-    auto db = OpenAt(path, /*read_only=*/true);
-    if (!db.ok()) return Text(db);
-    const auto report = db->Verify({.level = VerifyLevel::kChecksums});
-    EXPECT_TRUE(report.ok()) << Text(report);
-    return report->problems.empty() ? "" : report->problems[0].message;
-  }
-
   std::string Answers(const std::string& path) {
     auto db = OpenAt(path, /*read_only=*/true);
     if (!db.ok()) return Text(db);

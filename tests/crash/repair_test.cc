@@ -25,29 +25,6 @@ class RepairTest : public DamageTest {
     VDB_ASSERT_OK(db.Close());
   }
 
-  static std::string Describe(const RepairReport& report) {
-    std::string text;
-    for (const RepairLoss& loss : report.losses) {
-      text += "lost: " + loss.file + " " + loss.collection + "/" + loss.key + "/" + loss.column +
-              ": " + loss.message + "\n";
-    }
-    for (const auto& problem : report.verified.problems) {
-      text += "problem: " + problem.file + " " + problem.where + ": " + problem.message + "\n";
-    }
-    return text;
-  }
-
-  // Whether the loss of one entry of the contents was announced.
-  static bool Announced(const RepairReport& report, const std::string& name) {
-    for (const RepairLoss& loss : report.losses) {
-      if (loss.key.empty() && loss.column.empty() && loss.file.starts_with("docs-")) return true;
-      const std::string document = loss.collection + "/" + loss.key;
-      if (name == document || name == document + "/" + loss.column) return true;
-      if (loss.column.empty() && name.starts_with(document + "/")) return true;
-    }
-    return false;
-  }
-
   // The repaired database against what was there. Gives the number of entries that are gone.
   size_t Compare(const std::string& path, const RepairReport& report, const std::string& what) {
     EXPECT_EQ(report.verified.problem_count, 0u) << what << "\n" << Describe(report);

@@ -2,6 +2,7 @@
 // of verify and repair.
 #pragma once
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "format/ledger_record.h"
 #include "tests/engine/engine_fixture.h"
+#include "vdb/verify.h"
 
 namespace vdb::testing {
 
@@ -127,6 +130,65 @@ class DamageTest : public EngineTest {
     options.user.read_only = read_only;
     options.user.create_if_missing = false;
     return engine::OpenDatabase(path, options);
+  }
+
+  // How much of a log or MANIFEST the ledger knows.
+  uint64_t KnownBytes(const std::string& root, const std::string& file) {
+    const auto record = format::DecodeLedger(ReadBytes(root + "/ledger"));
+    EXPECT_TRUE(record.ok());
+    for (const format::TrackedFile& tracked : record->files) {
+      char name[32];
+      std::snprintf(name, sizeof(name),
+                    tracked.kind == format::TrackedKind::kManifest ? "MANIFEST-%06llu"
+                                                                    : "%06llu.log",
+                    static_cast<unsigned long long>(tracked.number));
+      if (std::filesystem::path(file).filename() == name) return tracked.synced_bytes;
+    }
+    return 0;
+  }
+
+  // As docs/durability.md lists them.
+  bool IsFree(const std::string& root, const std::string& file, uint64_t at) {
+    const std::string name = std::filesystem::path(file).filename();
+    if (name == "LOCK" || name == "IDENTITY" || name.starts_with("OPTIONS-")) return true;
+    if (name.ends_with(".sst")) {  // the padding of its last 53 bytes
+      const uint64_t size = std::filesystem::file_size(root + "/" + file);
+      return at >= size - 53 && at < size - 12 && ReadBytes(root + "/" + file)[at] == '\0';
+    }
+    const bool log = name.ends_with(".log") || name.starts_with("MANIFEST-");
+    return log && file.starts_with("docs-") && at >= KnownBytes(root, file);
+  }
+
+  // Empty: nothing was found.
+  std::string Found(const std::string& path) {
+    auto db = OpenAt(path, /*read_only=*/true);
+    if (!db.ok()) return Text(db);
+    const auto report = db->Verify({.level = VerifyLevel::kChecksums});
+    EXPECT_TRUE(report.ok()) << Text(report);
+    return report->problems.empty() ? "" : report->problems[0].message;
+  }
+
+  static std::string Describe(const RepairReport& report) {
+    std::string text;
+    for (const RepairLoss& loss : report.losses) {
+      text += "lost: " + loss.file + " " + loss.collection + "/" + loss.key + "/" + loss.column +
+              ": " + loss.message + "\n";
+    }
+    for (const auto& problem : report.verified.problems) {
+      text += "problem: " + problem.file + " " + problem.where + ": " + problem.message + "\n";
+    }
+    return text;
+  }
+
+  // Whether the loss of one entry of the contents was announced.
+  static bool Announced(const RepairReport& report, const std::string& name) {
+    for (const RepairLoss& loss : report.losses) {
+      if (loss.key.empty() && loss.column.empty() && loss.file.starts_with("docs-")) return true;
+      const std::string document = loss.collection + "/" + loss.key;
+      if (name == document || name == document + "/" + loss.column) return true;
+      if (loss.column.empty() && name.starts_with(document + "/")) return true;
+    }
+    return false;
   }
 };
 
