@@ -214,7 +214,8 @@ StatusOr<World> CheckAfter(const FaultScenario& scenario, const World& start,
   return world;
 }
 
-FaultCounts FailEverywhere(const FaultScenario& scenario, uint64_t seed) {
+FaultCounts FailEverywhere(const FaultScenario& scenario, std::span<const FaultKind> kinds,
+                           uint64_t seed) {
   FaultCounts counts;
   Explorer explorer(scenario);
   const Status prepared = explorer.Prepare();
@@ -223,15 +224,15 @@ FaultCounts FailEverywhere(const FaultScenario& scenario, uint64_t seed) {
   counts.operations = explorer.Count(FaultKind::kErrorOnce);
   if (counts.operations == kNever) return counts;
   std::mt19937_64 random(seed);
-  size_t kinds = 0;
-  for (const FaultKind kind : kFaultKinds) {
+  size_t turn = 0;
+  for (const FaultKind kind : kinds) {
     if (LongRun()) {
       for (size_t at = 0; explorer.Explore(kind, at, &counts); ++at) {
         if (::testing::Test::HasFailure()) return counts;
       }
       continue;
     }
-    if (++kinds % ((Thinning() + 4) / 5) != 0) continue;
+    if (turn++ % ((Thinning() + 4) / 5) != 0) continue;
     // Not all of these are counted: a place beyond the last candidate is tried again, halved.
     size_t at = random() % counts.operations;
     while (!explorer.Explore(kind, at, &counts) && at > 0) at /= 2;

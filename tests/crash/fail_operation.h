@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -83,9 +84,10 @@ struct FaultCounts {
   size_t checks = 0;      ///< recoveries checked
 };
 
-/// Explores the scenario: all failures with LongRun(), else one of each kind, at a seeded place.
-/// What goes wrong is reported to googletest.
-FaultCounts FailEverywhere(const FaultScenario& scenario, uint64_t seed);
+/// Explores the scenario: all failures of these kinds with LongRun(), else one of each kind, at a
+/// seeded place. What goes wrong is reported to googletest.
+FaultCounts FailEverywhere(const FaultScenario& scenario, std::span<const FaultKind> kinds,
+                           uint64_t seed);
 
 /// A step with the next number, as Workload has it.
 void AddStep(Workload* workload, std::vector<Change> changes, bool sync = true);
