@@ -81,8 +81,9 @@ Status JudgeSnapshots(RepairRun* run) {
         format::JoinPath(format::kSnapshotsDir, format::SnapshotDirName(one.id));
     run->Quarantine(directory);
     // A damaged record does not say the name.
-    const std::string which = one.record.name.empty() ? "a named snapshot (its name is lost too)"
-                                                      : "the named snapshot '" + one.record.name + "'";
+    const std::string& name = one.record.name;
+    const std::string which = name.empty() ? "a named snapshot (its name is lost too)"
+                                           : "the named snapshot '" + name + "'";
     run->Loss({directory, "", "", "", which + ": " + status.message()});
   }
   return Status::Ok();
