@@ -33,12 +33,11 @@ constexpr uint32_t kCommonK = 10;
 // Masks that allow fewer rows say nothing, and searches among so few rows are scans.
 constexpr double kMaskedRowsMin = 1000;
 
-// Stored rows that stand in for queries; each has a twin. Their mean recall is known to half a
-// percent.
-constexpr size_t kStoredRowsMax = 256;
+// Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
+constexpr size_t kStoredRowsMax = 128;
 constexpr size_t kCallerQueriesMax = 1000;
 // Answered exactly at a time: between them a build can be cancelled.
-constexpr size_t kTruthQueries = 64;
+constexpr size_t kTruthQueries = 32;
 
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
 // are.
