@@ -284,14 +284,16 @@ StatusOr<bool> DocumentIterator::HasVector(std::string_view column) const {
   return NoThrow([&]() -> StatusOr<bool> {
     const format::ColumnEntry* entry = format::FindColumn(*impl_->collection, column);
     if (entry == nullptr) return false;
-    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(impl_->cursor->value()));
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(*impl_->collection, key(),
+                                                                   impl_->cursor->value()));
     return std::binary_search(record.columns.begin(), record.columns.end(), entry->id);
   });
 }
 
 StatusOr<Document> DocumentIterator::document(DocumentParts parts) const {
   return NoThrow([&]() -> StatusOr<Document> {
-    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(impl_->cursor->value()));
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(*impl_->collection, key(),
+                                                                   impl_->cursor->value()));
     return impl_->database->ReadDocument(*impl_->view, *impl_->collection, key(), record, parts);
   });
 }

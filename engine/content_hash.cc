@@ -73,8 +73,9 @@ StatusOr<std::string> DatabaseImpl::ContentHash(const ProgressCallback& progress
                          view->store->NewCursor(format::DocumentPrefix(collection->id),
                                                 view->snapshot.get()));
     for (; cursor->Valid(); cursor->Next()) {
-      VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));
       const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
+      VDB_ASSIGN_OR_RETURN(const auto record,
+                           format::DecodeDocument(*collection, key, cursor->value()));
       VDB_ASSIGN_OR_RETURN(Document document,
                            ReadDocument(*view, *collection, key, record, DocumentParts{}));
       HashDocument(std::move(document), &hasher);

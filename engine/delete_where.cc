@@ -71,9 +71,11 @@ StatusOr<uint64_t> DatabaseImpl::DeleteWhere(const View& view,
     VDB_ASSIGN_OR_RETURN(auto cursor, view.store->NewCursor(format::DocumentPrefix(collection.id),
                                                             view.snapshot.get()));
     for (; cursor->Valid(); cursor->Next()) {
-      VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(cursor->value()));
+      const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
+      VDB_ASSIGN_OR_RETURN(const auto document,
+                           format::PeekDocument(collection, key, cursor->value()));
       if (matches.docnos.Contains(document.docno) == matches.complement) continue;
-      VDB_RETURN_IF_ERROR(chunks.Add(cursor->key().substr(format::kDocumentPrefixBytes)));
+      VDB_RETURN_IF_ERROR(chunks.Add(key));
     }
     VDB_RETURN_IF_ERROR(cursor->status());
   }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
+#include "format/file_names.h"
 #include "query/budget.h"
 #include "storage/file_system.h"
 #include "vdb/database.h"
@@ -21,6 +23,8 @@ struct EngineOptions {
   uint32_t indexer_pause_ms = 2000;       // and how long it waits for more of them
   uint32_t job_retry_ms = 30'000;         // a background job that found the disk full tries again
   query::Clock clock = {};                // of deadlines; empty: the system's
+  bool recover_only = false;              // an older format version, too; nobody may write to it
+  std::string_view current_file = format::kCurrentFile;  // readers: what names their manifest
   bool codes_always = false;              // search by codes where scanning rows would be as fast
 };
 

@@ -158,7 +158,7 @@ Status DatabaseImpl::BuildFieldChunk(FieldBuild* build) {
                      changes.size_bytes() < kChunkBytes && build->text_bytes < kChunkBytes;
        ++i, cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
-    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(cursor->value()));
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(one, key, cursor->value()));
     VDB_ASSIGN_OR_RETURN(const FieldEntryLists entries, FieldEntriesOf(one, key, record));
     PutFieldEntries(one, key, entries, record.docno, nullptr, 0, &fields);
     if (text) VDB_RETURN_IF_ERROR(BuildText(one, key, record, &changes, build));
@@ -181,7 +181,10 @@ Status DatabaseImpl::BuildText(const format::CollectionEntry& one, std::string_v
   std::optional<std::string> body;
   if (record.has_body && HasBodyIndex(one)) {
     VDB_ASSIGN_OR_RETURN(body, store_->Get(format::BodyKey(one.id, key)));
-    if (body) source.body = *body;
+    if (body) {
+      VDB_RETURN_IF_ERROR(format::CheckBody(one, key, record, *body));
+      source.body = *body;
+    }
   }
   build->text_bytes += source.metadata.size() + source.body.size();
   VDB_ASSIGN_OR_RETURN(const uint64_t postings,

@@ -323,7 +323,7 @@ Status FilterReader::ReadOneKey(const std::string& key, std::vector<uint64_t>* d
                        view_.store->Get(format::DocumentKey(collection_.id, key),
                                         view_.snapshot.get()));
   if (!bytes) return Status::Ok();
-  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(*bytes));
+  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(collection_, key, *bytes));
   docnos->push_back(document.docno);
   if (keys_ != nullptr) keys_->Add(document.docno, key);
   return Status::Ok();
@@ -340,7 +340,7 @@ Status FilterReader::ReadKeyRange(const FilterNode& predicate, const std::string
     ++read;
     VDB_ASSIGN_OR_RETURN(const bool matches, query::Matches(predicate, key, {}));
     if (!matches) continue;
-    VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(cursor->value()));
+    VDB_ASSIGN_OR_RETURN(const auto document, Peek(key, cursor->value()));
     docnos->push_back(document.docno);
     if (keys_ != nullptr) keys_->Add(document.docno, key);
   }
@@ -353,7 +353,7 @@ StatusOr<bool> FilterReader::Look(const FilterNode& node, uint64_t docno, std::s
                        view_.store->Get(format::DocumentKey(collection_.id, key),
                                         view_.snapshot.get()));
   if (!bytes) return LostDocument();
-  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(*bytes));
+  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(collection_, key, *bytes));
   if (document.docno != docno) return LostDocument();
   return Look(node, document, key);
 }

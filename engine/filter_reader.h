@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/view.h"
+#include "format/document_record.h"
 #include "query/budget.h"
 #include "query/docno_set.h"
 #include "query/filter_ranges.h"
@@ -86,6 +87,9 @@ class FilterReader {
   StatusOr<bool> Look(const query::FilterNode& node, uint64_t docno, std::string_view key);
   StatusOr<bool> Look(const query::FilterNode& node, const format::DocumentPeek& document,
                       std::string_view key);
+  StatusOr<format::DocumentPeek> Peek(std::string_view key, std::string_view record) const {
+    return format::PeekDocument(collection_, key, record);
+  }
   /// A cursor over the collection's documents.
   StatusOr<std::unique_ptr<storage::StoreCursor>> Documents() const;
 

@@ -163,11 +163,10 @@ Status FilterRun::Scan() {
   std::vector<uint64_t> docnos;
   VDB_ASSIGN_OR_RETURN(auto cursor, reader_.Documents());
   for (; cursor->Valid() && !reader_.ShouldStop(sizeof(uint64_t)); cursor->Next()) {
-    VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(cursor->value()));
+    const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
+    VDB_ASSIGN_OR_RETURN(const auto document, reader_.Peek(key, cursor->value()));
     if (known && !found_.Holds(document.docno)) continue;
-    VDB_ASSIGN_OR_RETURN(const bool matches,
-                         reader_.Look(root_, document,
-                                      cursor->key().substr(format::kDocumentPrefixBytes)));
+    VDB_ASSIGN_OR_RETURN(const bool matches, reader_.Look(root_, document, key));
     if (matches) docnos.push_back(document.docno);
   }
   VDB_RETURN_IF_ERROR(cursor->status());

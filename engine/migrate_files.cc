@@ -32,9 +32,10 @@ bool IsRocksFile(std::string_view name) {
 }
 
 bool IsRootFile(std::string_view name) {
-  static constexpr std::array<std::string_view, 8> kNames = {
+  static constexpr std::array<std::string_view, 9> kNames = {
       format::kLockFile,   format::kCreatingFile, format::kCurrentFile, format::kCurrentTmpFile,
-      format::kLedgerFile, format::kMigratedFile, format::kJobsFile,    format::kJobsTmpFile};
+      format::kLedgerFile, format::kMigratedFile, format::kJobsFile,    format::kJobsTmpFile,
+      format::kUpgradingFile};
   const bool ledger = name.starts_with("ledger-") && IsDigits(name.substr(7));  // of a repair
   return ledger || std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          format::ParseManifestName(name).has_value();

@@ -17,14 +17,15 @@ using Columns = std::vector<const format::ColumnEntry*>;
 
 class Reader {
  public:
-  Reader(const View& view, const format::CollectionEntry& collection) : view_(view) {
+  Reader(const View& view, const format::CollectionEntry& collection)
+      : view_(view), collection_(collection) {
     for (const format::ColumnEntry& column : collection.columns) by_name_.push_back(&column);
     std::sort(by_name_.begin(), by_name_.end(),
               [](const auto* a, const auto* b) { return a->name < b->name; });
   }
 
   StatusOr<format::Hash128> Hash(std::string_view key, std::string_view value) {
-    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(value));
+    VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(collection_, key, value));
     VDB_ASSIGN_OR_RETURN(const std::string metadata, format::MetadataToJson(record.metadata));
     if (record.has_body) return Status::Corruption("a body that nobody wrote");
     DocumentHasher hasher(key, metadata);
@@ -67,6 +68,7 @@ class Reader {
   }
 
   const View& view_;
+  const format::CollectionEntry& collection_;
   Columns by_name_;
   uint64_t touched_ = 0;
   const storage::Segment* last_segment_ = nullptr;

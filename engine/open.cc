@@ -2,6 +2,7 @@
 #include "engine/database_impl.h"
 #include "engine/migrate.h"
 #include "engine/open_checks.h"
+#include "engine/upgrade.h"
 #include "format/checksum.h"
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
@@ -88,32 +89,7 @@ Status DatabaseImpl::TakeLock() {
 }
 
 StatusOr<format::DecodedManifest> DatabaseImpl::ReadManifestOf(const Current& current) const {
-  const std::string names[2] = {format::ManifestName(current.generation),
-                                format::ManifestTwinName(current.generation)};
-  std::string why;
-  for (const std::string& name : names) {
-    auto bytes = storage::ReadWholeFile(fs(), PathOf(name), format::kManifestBytesMax);
-    if (!bytes.ok()) {
-      why += bytes.status().message() + "; ";
-      continue;
-    }
-    if (format::Hash64(*bytes) != current.manifest_checksum) {
-      why += "'" + name + "': checksum mismatch; ";
-      continue;
-    }
-    auto decoded = format::DecodeManifest(*bytes, name);
-    if (decoded.ok() && decoded->manifest.generation != current.generation) {
-      return Status::Corruption("'" + name + "': holds generation " +
-                                std::to_string(decoded->manifest.generation));
-    }
-    if (!why.empty()) {
-      Log(LogLevel::kWarning, "reading manifest twin '" + name + "': " + why +
-                                  "restore the damaged file from its twin");
-    }
-    return decoded;
-  }
-  return Status::Corruption(why + "both copies of the live manifest are damaged; run "
-                                  "`vdbtool repair`, or restore one from a copy");
+  return ReadManifest(fs(), path_, current, options_.user.logger);
 }
 
 Status DatabaseImpl::CheckPair(const format::StateRecord& state, const Manifest& manifest) const {
@@ -139,6 +115,9 @@ Status DatabaseImpl::OpenWriter() {
   if (!decoded.writable) {
     return Status::UnsupportedFormat("'" + path_ + "': written by a newer vdb; this one may only "
                                      "read it (read_only)");
+  }
+  if (decoded.manifest.format_version < kFormatVersion && !options_.recover_only) {
+    return NeedsUpgrade(path_, decoded.manifest);
   }
   manifest_ = std::make_shared<const Manifest>(decoded.manifest);
   manifest_checksum_ = current.manifest_checksum;
@@ -186,6 +165,8 @@ Status DatabaseImpl::OpenWriter() {
   }
   RestoreJobs();
   SwapView(view);
+  const Status tidied = FinishUpgrade(fs(), path_, *manifest_);
+  if (!tidied.ok()) Log(LogLevel::kWarning, "what an upgrade left: " + tidied.ToString());
   CollectGarbage();
   return Status::Ok();
 }

@@ -1,5 +1,6 @@
 #include "engine/open_checks.h"
 
+#include "format/checksum.h"
 #include "format/file_names.h"
 #include "format/status_macros.h"
 
@@ -30,6 +31,45 @@ StatusOr<WriterLock> TakeWriterLock(storage::FileSystem& fs, const std::string& 
   taken.file = std::move(*file);
   taken.lock = std::move(*lock);
   return taken;
+}
+
+StatusOr<format::DecodedManifest> ReadManifest(storage::FileSystem& fs, const std::string& path,
+                                               const format::Current& current,
+                                               const Logger& logger) {
+  const std::string names[2] = {format::ManifestName(current.generation),
+                                format::ManifestTwinName(current.generation)};
+  std::string why;
+  for (const std::string& name : names) {
+    auto bytes = storage::ReadWholeFile(fs, format::JoinPath(path, name),
+                                        format::kManifestBytesMax);
+    if (!bytes.ok()) {
+      why += bytes.status().message() + "; ";
+      continue;
+    }
+    if (format::Hash64(*bytes) != current.manifest_checksum) {
+      why += "'" + name + "': checksum mismatch; ";
+      continue;
+    }
+    auto decoded = format::DecodeManifest(*bytes, name);
+    if (decoded.ok() && decoded->manifest.generation != current.generation) {
+      return Status::Corruption("'" + name + "': holds generation " +
+                                std::to_string(decoded->manifest.generation));
+    }
+    if (!why.empty() && logger) {
+      logger(LogLevel::kWarning, "reading manifest twin '" + name + "': " + why +
+                                     "restore the damaged file from its twin");
+    }
+    return decoded;
+  }
+  return Status::Corruption(why + "both copies of the live manifest are damaged; run "
+                                  "`vdbtool repair`, or restore one from a copy");
+}
+
+Status NeedsUpgrade(const std::string& path, const format::Manifest& manifest) {
+  return Status::FailedPrecondition(
+      "'" + path + "': has format version " + std::to_string(manifest.format_version) +
+      ", and version " + std::to_string(kFormatVersion) + " is written; run `vdbtool upgrade " +
+      path + "` (vdb::Upgrade) once, or open it read-only");
 }
 
 Status CheckLedger(const format::LedgerRecord& record, const format::Manifest& manifest) {

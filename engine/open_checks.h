@@ -9,6 +9,7 @@
 #include "format/ledger_record.h"
 #include "format/manifest.h"
 #include "storage/file_system.h"
+#include "vdb/options.h"
 #include "vdb/status.h"
 
 namespace vdb::engine {
@@ -22,6 +23,14 @@ struct WriterLock {
 };
 /// kBusy names the process that has it.
 StatusOr<WriterLock> TakeWriterLock(storage::FileSystem& fs, const std::string& path);
+
+/// The manifest that CURRENT names, of its twin if need be, with a warning.
+StatusOr<format::DecodedManifest> ReadManifest(storage::FileSystem& fs, const std::string& path,
+                                               const format::Current& current,
+                                               const Logger& logger);
+
+/// kFailedPrecondition: what it takes to write to a database of an older format version.
+Status NeedsUpgrade(const std::string& path, const format::Manifest& manifest);
 
 /// Ledger and manifest are of one database, and the manifest is not older than the ledger has seen.
 Status CheckLedger(const format::LedgerRecord& record, const format::Manifest& manifest);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "format/document_record.h"
 #include "format/metadata.h"
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
@@ -69,6 +70,7 @@ class Preparer {
                       std::to_string(kBodyBytesMax));
       }
       to.body = batch_.text(from.body_offset, from.body_bytes);
+      to.body_checksum = format::BodyChecksum(*to.body);
     }
     VDB_RETURN_IF_ERROR(PrepareVectors(from, &to));
     out_.changes.push_back(std::move(to));

@@ -29,6 +29,7 @@ struct PreparedChange {
   std::string_view key;
   std::string metadata;                  // FlexBuffer
   std::optional<std::string_view> body;
+  uint64_t body_checksum = 0;
   std::vector<PreparedVector> vectors;   // ascending by column id
   uint64_t version = 0;
 };

@@ -82,7 +82,7 @@ Status ListRun::WalkKeys() {
                        KeyWalk::Begin(scope_.view, scope_.collection.id, order_.descending,
                                       after() == nullptr ? nullptr : &after()->key));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
-    VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(walk.record()));
+    VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
     VDB_ASSIGN_OR_RETURN(const bool holds, filter_.Holds(document, walk.key()));
     ++scope_.explain.documents_read;
     if (holds && !Add({.key = std::string(walk.key())}, walk.record())) break;
@@ -95,7 +95,7 @@ Status ListRun::WalkKeys() {
 // values stands at the first that comes; on a later page that may have been on an earlier one.
 StatusOr<std::optional<std::string>> ListRun::LookAtEntry(const format::FieldEntryView& entry) {
   VDB_ASSIGN_OR_RETURN(std::string record, ReadRecord(&scope_, entry.key));
-  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(record));
+  VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(entry.key, record));
   VDB_ASSIGN_OR_RETURN(const bool holds, filter_.Holds(document, entry.key));
   if (!holds) return std::optional<std::string>();
   VDB_ASSIGN_OR_RETURN(const ListPosition position,
@@ -150,7 +150,7 @@ Status ListRun::WalkMissing() {
   VDB_ASSIGN_OR_RETURN(auto walk, KeyWalk::Begin(scope_.view, scope_.collection.id, false,
                                                  resumed ? &after()->key : nullptr));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
-    VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(walk.record()));
+    VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
     VDB_ASSIGN_OR_RETURN(const bool here, IsMissing(document, walk.key()));
     if (here && !Add({.missing = true, .key = std::string(walk.key())}, walk.record())) break;
     Passed(true, {}, walk.key());
@@ -189,7 +189,7 @@ Status ListRun::SortAll() {
   VDB_ASSIGN_OR_RETURN(auto walk,
                        KeyWalk::Begin(scope_.view, scope_.collection.id, false, nullptr));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
-    VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(walk.record()));
+    VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
     VDB_ASSIGN_OR_RETURN(const bool holds, filter_.Holds(document, walk.key()));
     if (!holds) continue;
     ++scope_.explain.documents_read;
@@ -213,7 +213,7 @@ Status ListRun::SortMatches() {
     if (!order_.by_key) {
       if (!scope_.budget->GoOn()) return Status::Ok();
       VDB_ASSIGN_OR_RETURN(record, ReadRecord(&scope_, key));
-      VDB_ASSIGN_OR_RETURN(document, format::PeekDocument(record));
+      VDB_ASSIGN_OR_RETURN(document, scope_.Peek(key, record));
       scope_.explain.metadata_bytes += document.metadata.size();
     }
     VDB_ASSIGN_OR_RETURN(ListPosition position, order_.PositionOf(key, document.metadata));

@@ -64,7 +64,7 @@ Status RankRun::Keep(Candidate hit) {
     return Status::Ok();
   }
   VDB_ASSIGN_OR_RETURN(const std::string record, ReadRecord(&scope_, hit.key));
-  VDB_ASSIGN_OR_RETURN(const auto document, format::PeekDocument(record));
+  VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(hit.key, record));
   scope_.explain.metadata_bytes += document.metadata.size();
   VDB_ASSIGN_OR_RETURN(const std::string metadata, format::MetadataToJson(document.metadata));
   return groups_->Add(std::move(hit), metadata);

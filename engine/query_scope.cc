@@ -44,7 +44,7 @@ StatusOr<bool> AppendHit(QueryScope* scope, std::string_view key, std::string_vi
                          bool record_is_kept, QueryHit hit, QueryResult* result) {
   if (!MayAppend(scope, record_is_kept, *result)) return false;
   const Projection& projection = scope->request.projection;
-  VDB_ASSIGN_OR_RETURN(const auto decoded, format::DecodeDocument(record));
+  VDB_ASSIGN_OR_RETURN(const auto decoded, format::DecodeDocument(scope->collection, key, record));
   const bool metadata = projection.metadata || !projection.fields.empty();
   VDB_ASSIGN_OR_RETURN(hit.document,
                        scope->database.ReadDocument(

@@ -31,6 +31,10 @@ struct QueryScope {
   bool stopped() const { return stop_reason() != StopReason::kNone; }
   bool GoOn() { return budget->GoOn(); }
 
+  StatusOr<format::DocumentPeek> Peek(std::string_view key, std::string_view record) const {
+    return format::PeekDocument(collection, key, record);
+  }
+
   size_t page_size() const { return std::min(request.limit, kMost); }
   /// Of the page and those left out before it.
   size_t page_end() const { return std::min<size_t>(start.skip, kMost) + page_size(); }

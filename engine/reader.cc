@@ -71,7 +71,7 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::LookAsReader() {
 StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   VDB_ASSIGN_OR_RETURN(
       const std::string current_bytes,
-      storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
+      storage::ReadWholeFile(fs(), PathOf(options_.current_file), kCurrentBytesMax));
   VDB_ASSIGN_OR_RETURN(const Current current, format::DecodeCurrent(current_bytes));
   auto pin = std::make_shared<ViewPin>();
   const std::string manifest_path = PathOf(format::ManifestName(current.generation));
@@ -92,7 +92,7 @@ StatusOr<std::shared_ptr<const View>> DatabaseImpl::TryLookAsReader() {
   if (record.generation > manifest->generation) {
     VDB_ASSIGN_OR_RETURN(
         const std::string now,
-        storage::ReadWholeFile(fs(), PathOf(format::kCurrentFile), kCurrentBytesMax));
+        storage::ReadWholeFile(fs(), PathOf(options_.current_file), kCurrentBytesMax));
     if (now != current_bytes) return Status::Busy("'CURRENT' was replaced meanwhile");
   }
   VDB_RETURN_IF_ERROR(CheckLedger(record, *manifest));

@@ -8,7 +8,6 @@
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
 #include "vdb/json_text.h"
-#include "vdb/version.h"
 
 namespace vdb::engine {
 namespace {
@@ -70,6 +69,7 @@ StatusOr<Document> DatabaseImpl::ReadDocument(const View& view,
       return Status::Corruption("collection '" + collection.name + "', key " + Quoted(key) +
                                 ": its body is missing; run `vdbtool verify`");
     }
+    VDB_RETURN_IF_ERROR(format::CheckBody(collection, key, record, *document.body));
   }
   if (!parts.vectors) return document;
   for (const format::ColumnEntry& column : collection.columns) {
@@ -96,7 +96,7 @@ StatusOr<std::optional<Document>> DatabaseImpl::Get(const View& view,
   VDB_ASSIGN_OR_RETURN(const auto value, view.store->Get(format::DocumentKey(collection.id, key),
                                                          view.snapshot.get()));
   if (!value) return std::optional<Document>();
-  VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(*value));
+  VDB_ASSIGN_OR_RETURN(const auto record, format::DecodeDocument(collection, key, *value));
   VDB_ASSIGN_OR_RETURN(Document document, ReadDocument(view, collection, key, record, parts));
   return std::optional<Document>(std::move(document));
 }
@@ -152,7 +152,7 @@ StatusOr<DatabaseStats> DatabaseImpl::Stats() const {
   DatabaseStats stats;
   stats.path = path_;
   stats.uuid = view->manifest->uuid;
-  stats.format_version = kFormatVersion;
+  stats.format_version = view->manifest->format_version;
   stats.generation = view->manifest->generation;
   stats.batch_number = view->batch;
   stats.durable_batch_number = durable_batch_;

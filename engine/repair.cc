@@ -78,13 +78,15 @@ Status Rebuild(RepairRun* run, RepairSource* source) {
   RepairDocuments documents(run, source, &segments, writer.get());
   VDB_RETURN_IF_ERROR(documents.Run());
   const auto is_newer = [source](uint32_t collection, std::string_view key, uint64_t docno) {
+    const format::CollectionEntry* entry = source->manifest.FindCollection(collection);
     const auto bytes = source->store->Get(format::DocumentKey(collection, key));
-    if (!bytes.ok() || !*bytes) return false;
-    const auto record = format::DecodeDocument(**bytes);
+    if (entry == nullptr || !bytes.ok() || !*bytes) return false;
+    const auto record = format::DecodeDocument(*entry, key, **bytes);
     return record.ok() && record->docno > docno;
   };
   VDB_RETURN_IF_ERROR(segments.Finish(generation, is_newer));
   VDB_RETURN_IF_ERROR(JudgeSnapshots(run));
+  next.format_version = kFormatVersion;  // of what the writer writes
   next.generation = generation;
   next.segments = segments.entries();
   next.epochs = segments.epochs();

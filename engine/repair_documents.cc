@@ -41,9 +41,9 @@ Status RepairDocuments::TakeDocument(const format::CollectionEntry& collection,
                                      std::string_view key, std::string_view value) {
   VDB_RETURN_IF_ERROR(run_->Tick("repair: documents", run_->report().documents_kept, 0));
   const std::string docs = format::DocsDirName(source_->manifest.docs_directory);
-  auto record = format::DecodeDocument(value);
+  auto record = format::DecodeDocument(collection, key, value);
   if (!record.ok() || !format::MetadataToJson(record->metadata).ok()) {
-    run_->Loss({docs, collection.name, "", std::string(key), "its record does not decode"});
+    run_->Loss({docs, collection.name, "", std::string(key), "its record is damaged"});
     return Status::Ok();
   }
   docno_max_ = std::max(docno_max_, record->docno);
@@ -83,7 +83,11 @@ StatusOr<std::string> RepairDocuments::TakeBody(const format::CollectionEntry& c
                                                 format::DocumentRecord* record) {
   if (!record->has_body) return std::string();
   auto body = source_->store->Get(format::BodyKey(collection.id, key));
-  if (body.ok() && body->has_value()) return std::move(**body);
+  if (body.ok() && body->has_value() &&
+      format::CheckBody(collection, key, *record, **body).ok()) {
+    if (record->layout == 1) record->body_checksum = format::BodyChecksum(**body);
+    return std::move(**body);
+  }
   if (!body.ok() && body.status().code() != StatusCode::kCorruption) return body.status();
   record->has_body = false;
   run_->Loss({format::DocsDirName(source_->manifest.docs_directory), collection.name, "",

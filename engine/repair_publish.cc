@@ -13,17 +13,6 @@ namespace {
 
 constexpr std::string_view kQuarantineDir = "quarantine";
 
-// The number of "docs-000002" or "ledger-000002"; "ledger" is 1; 0: another name.
-uint64_t DocsNumber(const std::string& name) {
-  if (name == format::kLedgerFile) return 1;
-  const size_t dash = name.find('-');
-  uint64_t number = 0;
-  if (dash == std::string::npos) return 0;
-  std::from_chars(name.data() + dash + 1, name.data() + name.size(), number);
-  const bool ours = name == format::DocsDirName(number) || name == format::LedgerName(number);
-  return ours ? number : 0;
-}
-
 // A name in `quarantine/` that is not taken: an earlier repair may have kept a file of this name.
 StatusOr<std::string> FreeName(RepairRun* run, const std::string& file) {
   std::string flat = file;
@@ -47,7 +36,17 @@ Status MoveAside(RepairRun* run, const std::string& file) {
 
 }  // namespace
 
-Status PublishRepair(RepairRun* run, const format::Manifest& manifest) {
+uint64_t DocsNumber(const std::string& name) {
+  if (name == format::kLedgerFile) return 1;
+  const size_t dash = name.find('-');
+  uint64_t number = 0;
+  if (dash == std::string::npos) return 0;
+  std::from_chars(name.data() + dash + 1, name.data() + name.size(), number);
+  const bool ours = name == format::DocsDirName(number) || name == format::LedgerName(number);
+  return ours ? number : 0;
+}
+
+Status WriteGeneration(RepairRun* run, const format::Manifest& manifest) {
   storage::FileSystem& fs = run->fs();
   const std::string bytes = format::EncodeManifest(manifest);
   VDB_RETURN_IF_ERROR(
@@ -55,6 +54,19 @@ Status PublishRepair(RepairRun* run, const format::Manifest& manifest) {
   VDB_RETURN_IF_ERROR(
       WriteSyncedFile(fs, run->PathOf(format::ManifestTwinName(manifest.generation)), bytes));
   VDB_RETURN_IF_ERROR(fs.SyncDir(run->path()));
+  return WriteSyncedFile(fs, run->PathOf(format::kCurrentTmpFile),
+                         format::EncodeCurrent({manifest.generation, format::Hash64(bytes)}));
+}
+
+Status PublishGeneration(RepairRun* run) {
+  VDB_RETURN_IF_ERROR(run->fs().Rename(run->PathOf(format::kCurrentTmpFile),
+                                       run->PathOf(format::kCurrentFile)));
+  return run->fs().SyncDir(run->path());
+}
+
+Status PublishRepair(RepairRun* run, const format::Manifest& manifest) {
+  storage::FileSystem& fs = run->fs();
+  VDB_RETURN_IF_ERROR(WriteGeneration(run, manifest));
   // A damaged CURRENT is evidence, too; the rename would replace it.
   const std::string current = run->PathOf(format::kCurrentFile);
   if (run->quarantine().contains(std::string(format::kCurrentFile))) {
@@ -65,11 +77,7 @@ Status PublishRepair(RepairRun* run, const format::Manifest& manifest) {
     VDB_RETURN_IF_ERROR(storage::CopyFile(fs, current, run->PathOf(name), info.size_bytes));
     run->report().quarantined.push_back(name);
   }
-  const std::string tmp = run->PathOf(format::kCurrentTmpFile);
-  VDB_RETURN_IF_ERROR(WriteSyncedFile(
-      fs, tmp, format::EncodeCurrent({manifest.generation, format::Hash64(bytes)})));
-  VDB_RETURN_IF_ERROR(fs.Rename(tmp, current));
-  return fs.SyncDir(run->path());
+  return PublishGeneration(run);
 }
 
 Status QuarantineDamaged(RepairRun* run, const format::Manifest& live) {

@@ -10,6 +10,13 @@ namespace vdb::engine {
 /// rename happened, the new state stands.
 Status PublishRepair(RepairRun* run, const format::Manifest& manifest);
 
+/// The same in two steps: everything up to CURRENT.tmp, durable; and the rename.
+Status WriteGeneration(RepairRun* run, const format::Manifest& manifest);
+Status PublishGeneration(RepairRun* run);
+
+/// The number of "docs-000002" or "ledger-000002"; "ledger" is 1; 0: another name.
+uint64_t DocsNumber(const std::string& name);
+
 /// Moves what is in run->quarantine(), and RocksDB directories and ledgers that `live` does not
 /// name, into `quarantine/`. Done again, it does what is left.
 Status QuarantineDamaged(RepairRun* run, const format::Manifest& live);

@@ -37,7 +37,7 @@ StatusOr<std::unique_ptr<RepairWriter>> RepairWriter::Create(RepairRun* run,
 
 Status RepairWriter::Put(const format::CollectionEntry& collection, std::string_view key,
                          const format::DocumentRecord& record, std::string_view body) {
-  const std::string value = format::EncodeDocument(record);
+  const std::string value = format::EncodeDocument(collection.id, key, record);
   VDB_ASSIGN_OR_RETURN(const FieldEntryLists entries, FieldEntriesOf(collection, key, record));
   PutFieldEntries(collection, key, entries, record.docno, nullptr, 0, &changes_);
   if (HasTextIndex(collection)) {

@@ -88,12 +88,16 @@ Status StoreRestorer::PutEntries() {
     const std::string_view value = reader.Bytes(value_bytes);
     if (key <= last_key_) return BadStream("the keys are not in order");
     last_key_ = key;
-    if (keep_(key, value)) batch_.Put(key, value);
+    if (keep_(key, value)) VDB_RETURN_IF_ERROR(Put(key, value));
     rest.remove_prefix(rest.size() - reader.remaining());
-    if (batch_.bytes().size() >= kBatchBytes) VDB_RETURN_IF_ERROR(WriteBatch());
   }
   pending_.erase(0, pending_.size() - rest.size());
   return Status::Ok();
+}
+
+Status StoreRestorer::Put(std::string_view key, std::string_view value) {
+  batch_.Put(key, value);
+  return batch_.bytes().size() >= kBatchBytes ? WriteBatch() : Status::Ok();
 }
 
 Status StoreRestorer::WriteBatch() {

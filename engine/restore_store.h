@@ -27,6 +27,8 @@ class StoreRestorer {
   ~StoreRestorer();
 
   Status Add(std::string_view piece);
+  /// One entry, above all before it. Not beside Add.
+  Status Put(std::string_view key, std::string_view value);
   Status Finish();
 
  private:

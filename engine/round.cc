@@ -28,6 +28,10 @@ std::string_view UserKey(std::string_view store_key) {
   return store_key.substr(format::kDocumentPrefixBytes);
 }
 
+uint32_t CollectionId(std::string_view store_key) {
+  return format::ByteReader(store_key.substr(1)).BigU32();
+}
+
 bool Holds(const std::vector<uint32_t>& ids, uint32_t id) {
   return std::binary_search(ids.begin(), ids.end(), id);
 }
@@ -108,7 +112,11 @@ Status Round::LoadAll(const PreparedBatch& batch) {
 }
 
 Status Round::Decode(std::string_view store_key, std::string_view value, Document* document) const {
-  VDB_ASSIGN_OR_RETURN(document->record, format::DecodeDocument(value));
+  VDB_ASSIGN_OR_RETURN(document->record,
+                       format::DecodeDocument(*collection_, UserKey(store_key), value));
+  if (document->record.layout != 2) {  // it would be written anew, without its body's checksum
+    return Status::Corruption("its record is of another format version than the database");
+  }
   document->exists = document->stored = true;
   document->stored_body = document->record.has_body;
   if (collection_->field_indexes.empty()) return Status::Ok();
@@ -134,6 +142,7 @@ StatusOr<Round::Document*> Round::Load(const std::string& store_key) {
 Status Round::LoadFields(std::string_view store_key, Document* document) const {
   auto fields = std::make_shared<StoredFields>();
   fields->docno = document->record.docno;
+  fields->body_checksum = document->record.body_checksum;
   const auto entries = [&](const format::DocumentRecord& record) -> StatusOr<FieldEntryLists> {
     VDB_RETURN_IF_ERROR(CheckTexts(*collection_, record.metadata));
     return FieldEntriesOf(*collection_, UserKey(store_key), record);
@@ -265,6 +274,7 @@ Status Round::ApplyPut(const PreparedChange& change, Document* document) {
   document->record.docno = next_docno_++;
   document->record.metadata = change.metadata;
   document->record.has_body = change.body.has_value();
+  document->record.body_checksum = change.body_checksum;
   document->body_change = change.body ? BodyChange::kSet : BodyChange::kDelete;
   document->body = change.body.value_or(std::string_view());
   for (const PreparedVector& vector : change.vectors) AddVector(change.key, vector, document);
@@ -328,7 +338,8 @@ std::map<uint32_t, std::map<uint32_t, int64_t>> Round::CountChanges() const {
   return changes;
 }
 
-// The stored body is read only if its words move to another docno, or go.
+// The stored body is read only if its words move to another docno, or go. Of a damaged one those go
+// that are still to be read in it; it does not move.
 Status Round::EmitText(const format::CollectionEntry& collection, std::string_view store_key,
                        const Document& document, TextChanges* text) const {
   const StoredFields* stored = document.stored_fields.get();
@@ -341,6 +352,12 @@ Status Round::EmitText(const format::CollectionEntry& collection, std::string_vi
     std::string body_key(store_key);
     body_key[0] = 'Y';
     VDB_ASSIGN_OR_RETURN(body, store_.Get(body_key));
+    const bool moves = document.exists && document.body_change == BodyChange::kKeep;
+    if (body && moves && format::BodyChecksum(*body) != stored->body_checksum) {
+      return Status::Corruption("docs: collection '" + collection.name + "', key " +
+                                Quoted(UserKey(store_key)) +
+                                ": its body is damaged; run `vdbtool verify`, or put it anew");
+    }
     if (body) before.body = *body;
   }
   if (document.body_change == BodyChange::kKeep) now.body = before.body;
@@ -351,8 +368,8 @@ Status Round::EmitText(const format::CollectionEntry& collection, std::string_vi
 // Only what differs is written: an entry that keeps its value goes again if its docno changed.
 Status Round::EmitFields(std::string_view store_key, const Document& document,
                          SortedChanges* fields, TextChanges* text) const {
-  format::ByteReader reader(store_key.substr(1));
-  const format::CollectionEntry* collection = view_.manifest->FindCollection(reader.BigU32());
+  const format::CollectionEntry* collection =
+      view_.manifest->FindCollection(CollectionId(store_key));
   if (collection == nullptr || collection->field_indexes.empty()) return Status::Ok();
   const StoredFields* stored = document.stored_fields.get();
   if (stored != nullptr && document.exists && stored->docno == document.record.docno &&
@@ -384,7 +401,7 @@ Status Round::EmitDocuments(storage::StoreBatch* batch) const {
     std::string body_key = key;
     body_key[0] = 'Y';
     if (document.exists) {
-      batch->Put(key, format::EncodeDocument(document.record));
+      batch->Put(key, format::EncodeDocument(CollectionId(key), UserKey(key), document.record));
     } else if (document.stored) {
       batch->Delete(key);
     }

@@ -51,6 +51,7 @@ class Round {
   struct StoredFields {
     uint64_t docno = 0;
     std::string metadata;
+    uint64_t body_checksum = 0;
     FieldEntryLists entries;
   };
   struct Document {

@@ -34,8 +34,10 @@ bool SameVectors(const Document& a, const Document& b) {
 }
 
 StatusOr<bool> SameDocument(const Side& a, const Side& b) {
-  VDB_ASSIGN_OR_RETURN(const auto left, format::DecodeDocument(a.cursor->value()));
-  VDB_ASSIGN_OR_RETURN(const auto right, format::DecodeDocument(b.cursor->value()));
+  VDB_ASSIGN_OR_RETURN(const auto left, format::DecodeDocument(*a.collection, a.key(),
+                                                               a.cursor->value()));
+  VDB_ASSIGN_OR_RETURN(const auto right, format::DecodeDocument(*b.collection, b.key(),
+                                                                b.cursor->value()));
   if (left.has_body != right.has_body) return false;
   const bool same_rows = left.docno == right.docno && left.columns == right.columns;
   const bool same_metadata = left.metadata == right.metadata;

@@ -143,7 +143,7 @@ StatusOr<VerifyReport> DatabaseImpl::Verify(const VerifyOptions& options) const 
     const Status tables = view->store->VerifyChecksums();
     if (!tables.ok()) run.Problem("docs", "table files", tables.message());
   }
-  if (run.Does(VerifyLevel::kReferences)) {
+  if (run.Does(VerifyLevel::kChecksums)) {
     VDB_RETURN_IF_ERROR(DocumentVerifier(&run, *view, next_docno).Check());
   }
   if (run.Does(VerifyLevel::kFull)) {

@@ -34,13 +34,39 @@ void DocumentVerifier::CheckVector(const format::ColumnEntry& column, std::strin
   }
 }
 
+// Its checksum, and its body's.
+std::optional<format::DocumentRecord> DocumentVerifier::CheckRecord(
+    const format::CollectionEntry& collection, std::string_view key, std::string_view value) {
+  const std::string where = "collection '" + collection.name + "', key " + QuotedKey(key);
+  run_->report().documents_checked += 1;
+  auto record = format::DecodeDocument(collection, key, value);
+  if (!record.ok()) {
+    run_->Problem("docs", where, record.status().message());
+    return std::nullopt;
+  }
+  if (record->layout != view_.manifest->format_version) {
+    run_->Problem("docs", where, "its record is of format version " +
+                                     std::to_string(record->layout) + ", the database of " +
+                                     std::to_string(view_.manifest->format_version));
+  }
+  const auto body =
+      view_.store->Get(format::BodyKey(collection.id, key), view_.snapshot.get());
+  if (!body.ok() || body->has_value() != record->has_body) {
+    run_->Problem("docs", where, body.ok() ? "body and record contradict each other"
+                                     : body.status().message());
+  } else if (record->has_body) {
+    const Status whole = format::CheckBody(collection, key, *record, **body);
+    if (!whole.ok()) run_->Problem("docs", where, whole.message());
+  }
+  return std::move(*record);
+}
+
 void DocumentVerifier::CheckDocument(const format::CollectionEntry& collection,
                                      std::string_view key, std::string_view value,
                                      FieldVerifier* fields) {
   const std::string where = "collection '" + collection.name + "', key " + QuotedKey(key);
-  run_->report().documents_checked += 1;
-  const auto record = format::DecodeDocument(value);
-  if (!record.ok()) return run_->Problem("docs", where, record.status().message());
+  const auto record = CheckRecord(collection, key, value);
+  if (!record) return;
   if (record->docno == 0 || record->docno >= next_docno_) {
     run_->Problem("docs", where, "its docno " + std::to_string(record->docno) +
                                      " is not below the next, " + std::to_string(next_docno_));
@@ -49,12 +75,6 @@ void DocumentVerifier::CheckDocument(const format::CollectionEntry& collection,
   if (!metadata.ok()) run_->Problem("docs", where, metadata.status().message());
   const Status entries = metadata.ok() ? fields->CheckDocument(key, *record) : Status::Ok();
   if (!entries.ok()) run_->Problem("docs", where, entries.message());
-  const auto body =
-      view_.store->Get(format::BodyKey(collection.id, key), view_.snapshot.get());
-  if (!body.ok() || body->has_value() != record->has_body) {
-    run_->Problem("docs", where, body.ok() ? "body and record contradict each other"
-                                     : body.status().message());
-  }
   for (const format::ColumnEntry& column : collection.columns) {
     if (std::binary_search(record->columns.begin(), record->columns.end(), column.id)) {
       CheckVector(column, key, record->docno);
@@ -78,7 +98,7 @@ Status DocumentVerifier::CheckOrphans(const format::CollectionEntry& collection,
       VDB_ASSIGN_OR_RETURN(const auto value,
                            view_.store->Get(format::DocumentKey(collection.id, key),
                                              view_.snapshot.get()));
-      auto record = format::DecodeDocument(value.value_or(""));
+      auto record = format::DecodeDocument(collection, key, value.value_or(""));
       if (record.ok() && record->docno == segment.segment->records()[row].docno &&
           std::binary_search(record->columns.begin(), record->columns.end(), column.id)) {
         continue;
@@ -95,17 +115,23 @@ Status DocumentVerifier::CheckCollection(const format::CollectionEntry& collecti
   VDB_ASSIGN_OR_RETURN(auto cursor, view_.store->NewCursor(format::DocumentPrefix(collection.id),
                                                             view_.snapshot.get()));
   const uint64_t before = run_->report().documents_checked;
+  const bool all = run_->Does(VerifyLevel::kReferences);
   FieldVerifier fields(view_, collection, [this](const auto& where, const auto& message) {
     run_->Problem("docs", where, message);
   });
   for (; cursor->Valid(); cursor->Next()) {
-    CheckDocument(collection, cursor->key().substr(format::kDocumentPrefixBytes),
-                  cursor->value(), &fields);
+    const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
+    if (all) {
+      CheckDocument(collection, key, cursor->value(), &fields);
+    } else {
+      CheckRecord(collection, key, cursor->value());
+    }
     if (run_->report().documents_checked % 4096 == 0) {
       VDB_RETURN_IF_ERROR(run_->Tick("verify documents", run_->report().documents_checked, 0));
     }
   }
   if (!cursor->status().ok()) run_->Problem("docs", "documents", cursor->status().message());
+  if (!all) return Status::Ok();
   VDB_RETURN_IF_ERROR(fields.CheckSurplus());
   return CheckCounts(collection, run_->report().documents_checked - before);
 }
@@ -143,6 +169,9 @@ Status DocumentVerifier::CheckCounts(const format::CollectionEntry& collection,
 }
 
 Status DocumentVerifier::Check() {
+  if (!run_->Does(VerifyLevel::kReferences) && view_.manifest->format_version < 2) {
+    return Status::Ok();  // records without checksums: RocksDB's blocks have been read already
+  }
   for (const auto& collection : view_.manifest->collections) {
     const Status checked = CheckCollection(collection);
     if (checked.code() == StatusCode::kCancelled) return checked;

@@ -1,8 +1,10 @@
-// Verify of documents: each refers to its rows and each live row to its document, and bodies,
-// counts and field entries are exactly those that belong to them.
+// Verify of documents: by kChecksums the checksums of records and bodies; by kReferences also that
+// each document refers to its rows and each live row to its document, and that counts and field
+// entries are exactly those that belong to them.
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "engine/verify_fields.h"
 #include "engine/verify_run.h"
@@ -24,6 +26,8 @@ class DocumentVerifier {
   Status CheckCounts(const format::CollectionEntry& collection, uint64_t documents);
   void CheckDocument(const format::CollectionEntry& collection, std::string_view key,
                      std::string_view value, FieldVerifier* fields);
+  std::optional<format::DocumentRecord> CheckRecord(const format::CollectionEntry& collection,
+                                                    std::string_view key, std::string_view value);
   void CheckVector(const format::ColumnEntry& column, std::string_view key, uint64_t docno);
   Status CheckOrphans(const format::CollectionEntry& collection,
                       const format::ColumnEntry& column);

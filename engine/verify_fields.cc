@@ -87,7 +87,7 @@ StatusOr<bool> FieldVerifier::BelongsToDocument(const format::FieldIndexEntry& i
                        view_.store->Get(format::DocumentKey(collection_.id, entry.key),
                                         view_.snapshot.get()));
   if (!bytes) return false;
-  const auto document = format::PeekDocument(*bytes);
+  const auto document = format::PeekDocument(collection_, entry.key, *bytes);
   if (!document.ok()) return true;  // reported as a damaged document
   const auto entries = format::FieldEntriesOf(index.path, entry.key, document->metadata);
   if (!entries.ok()) return true;

@@ -20,8 +20,10 @@ void TextVerifier::Report(const format::FieldIndexEntry& index, const std::strin
            message + "; drop the index and add it again");
 }
 
-StatusOr<std::string> TextVerifier::BodyOf(std::string_view key, bool has_body) const {
-  if (!has_body || !HasBodyIndex(collection_)) return std::string();
+// What its checksum says of it is the document verifier's business.
+StatusOr<std::string> TextVerifier::BodyOf(std::string_view key,
+                                           const format::DocumentRecord& record) const {
+  if (!record.has_body || !HasBodyIndex(collection_)) return std::string();
   VDB_ASSIGN_OR_RETURN(auto body, view_.store->Get(format::BodyKey(collection_.id, key),
                                                    view_.snapshot.get()));
   return std::move(body).value_or(std::string());
@@ -29,7 +31,7 @@ StatusOr<std::string> TextVerifier::BodyOf(std::string_view key, bool has_body) 
 
 Status TextVerifier::CheckDocument(std::string_view key, const format::DocumentRecord& record) {
   if (!HasTextIndex(collection_)) return Status::Ok();
-  VDB_ASSIGN_OR_RETURN(const std::string body, BodyOf(key, record.has_body));
+  VDB_ASSIGN_OR_RETURN(const std::string body, BodyOf(key, record));
   for (size_t i = 0; i < found_.size(); ++i) {
     const format::FieldIndexEntry& index = collection_.field_indexes[i];
     if (index.kind != FieldIndexKind::kText) continue;
@@ -130,10 +132,10 @@ StatusOr<bool> TextVerifier::BelongsToDocument(const format::FieldIndexEntry& in
                        view_.store->Get(format::DocumentKey(collection_.id, posting.key),
                                         view_.snapshot.get()));
   if (!bytes) return false;
-  const auto record = format::DecodeDocument(*bytes);
+  const auto record = format::DecodeDocument(collection_, posting.key, *bytes);
   if (!record.ok()) return true;  // reported as a damaged document
   if (record->docno != posting.docno) return false;
-  VDB_ASSIGN_OR_RETURN(const std::string body, BodyOf(posting.key, record->has_body));
+  VDB_ASSIGN_OR_RETURN(const std::string body, BodyOf(posting.key, *record));
   const auto terms = TextTermsOf(index, {record->docno, record->metadata, body});
   if (!terms.ok()) return true;
   for (const format::TextTerm& term : terms->terms) {

@@ -43,7 +43,7 @@ class TextVerifier {
   StatusOr<bool> BelongsToDocument(const format::FieldIndexEntry& index,
                                    std::string_view store_key, std::string_view value);
   /// The body if an index needs it.
-  StatusOr<std::string> BodyOf(std::string_view key, bool has_body) const;
+  StatusOr<std::string> BodyOf(std::string_view key, const format::DocumentRecord& record) const;
   void Report(const format::FieldIndexEntry& index, const std::string& message) const;
 
   const View& view_;

@@ -1,7 +1,11 @@
 #include "format/document_record.h"
 
+#include <cstring>
+
 #include "format/byte_io.h"
 #include "format/checksum.h"
+#include "format/manifest.h"
+#include "vdb/json_text.h"
 
 namespace vdb::format {
 namespace {
@@ -17,6 +21,32 @@ std::string PrefixedKey(char prefix, uint32_t collection_id, std::string_view ke
 Status Damaged(const char* what) {
   return Status::Corruption(std::string("docs: a ") + what +
                             " does not decode; run `vdbtool verify` and restore from a copy");
+}
+
+constexpr size_t kLayout2Bytes = 10;  // before the docno
+constexpr char kNotARecord[] = "its record does not decode";
+
+Status DamagedDocument(const CollectionEntry& collection, std::string_view key,
+                       const char* what) {
+  std::string message = "docs: collection '" + collection.name + "', key ";
+  AppendJsonString(&message, key.substr(0, 100));
+  return Status::Corruption(message + ": " + what +
+                            "; run `vdbtool verify` and restore from a copy");
+}
+
+// Of a whole record of layout 2.
+uint64_t RecordChecksum(uint32_t collection_id, std::string_view key, std::string_view bytes) {
+  const uint64_t parts[3] = {collection_id, Hash64(key), Hash64(bytes.substr(kLayout2Bytes))};
+  return Hash64(parts, sizeof(parts));
+}
+
+// What is wrong with the head of a record, or null.
+const char* CheckLayout(uint32_t collection_id, std::string_view key, std::string_view bytes) {
+  if (!bytes.empty() && bytes[0] == 1) return nullptr;
+  if (bytes.size() < kLayout2Bytes || bytes[0] != 2 || bytes[1] != 0) return kNotARecord;
+  return LoadU64(bytes.data() + 2) == RecordChecksum(collection_id, key, bytes)
+             ? nullptr
+             : "its record does not have its checksum, or is another document's";
 }
 
 void AppendColumns(std::string* out, const std::vector<uint32_t>& columns) {
@@ -134,46 +164,75 @@ StatusOr<CountsRecord> DecodeCounts(std::string_view bytes) {
   return record;
 }
 
-std::string EncodeDocument(const DocumentRecord& record) {
+uint64_t BodyChecksum(std::string_view body) { return Hash64(body); }
+
+std::string EncodeDocument(uint32_t collection_id, std::string_view key,
+                           const DocumentRecord& record) {
   std::string out;
-  out.reserve(32 + record.metadata.size());
-  out.push_back(1);
+  out.reserve(kLayout2Bytes + 40 + record.metadata.size());
+  out.push_back(2);
+  out.push_back(0);
+  out.resize(kLayout2Bytes);
   AppendVarint(&out, record.docno);
   AppendVarint(&out, record.version);
   out.push_back(record.has_body ? 1 : 0);
+  if (record.has_body) AppendU64(&out, record.body_checksum);
   AppendColumns(&out, record.columns);
   out += record.metadata;
+  const uint64_t checksum = RecordChecksum(collection_id, key, out);
+  std::memcpy(out.data() + 2, &checksum, sizeof(checksum));
   return out;
 }
 
-StatusOr<DocumentRecord> DecodeDocument(std::string_view bytes) {
+StatusOr<DocumentRecord> DecodeDocument(const CollectionEntry& collection, std::string_view key,
+                                        std::string_view bytes) {
+  const char* wrong = CheckLayout(collection.id, key, bytes);
+  if (wrong != nullptr) return DamagedDocument(collection, key, wrong);
   ByteReader reader(bytes);
   DocumentRecord record;
-  const uint8_t layout = reader.U8();
+  record.layout = reader.U8();
+  if (record.layout == 2) reader.Bytes(kLayout2Bytes - 1);
   record.docno = reader.Varint();
   record.version = reader.Varint();
   const uint8_t flags = reader.U8();
   record.has_body = (flags & 1) != 0;
-  if (!reader.ok() || layout != 1 || flags > 1 || !ReadColumns(&reader, &record.columns)) {
-    return Damaged("document record");
+  if (record.has_body && record.layout == 2) record.body_checksum = reader.U64();
+  if (!reader.ok() || record.docno == 0 || flags > 1 || !ReadColumns(&reader, &record.columns)) {
+    return DamagedDocument(collection, key, kNotARecord);
   }
   record.metadata = reader.Bytes(reader.remaining());
   return record;
 }
 
-StatusOr<DocumentPeek> PeekDocument(std::string_view bytes) {
+StatusOr<DocumentPeek> PeekDocument(const CollectionEntry& collection, std::string_view key,
+                                    std::string_view bytes) {
+  const char* wrong = CheckLayout(collection.id, key, bytes);
+  if (wrong != nullptr) return DamagedDocument(collection, key, wrong);
   ByteReader reader(bytes);
   DocumentPeek peek;
   const uint8_t layout = reader.U8();
+  if (layout == 2) reader.Bytes(kLayout2Bytes - 1);
   peek.docno = reader.Varint();
   reader.Varint();
   const uint8_t flags = reader.U8();
+  if ((flags & 1) != 0 && layout == 2) reader.U64();
   const uint64_t columns = reader.Varint();
-  if (columns > reader.remaining()) return Damaged("document record");
+  if (columns > reader.remaining()) return DamagedDocument(collection, key, kNotARecord);
   for (uint64_t i = 0; i < columns; ++i) reader.Varint();
-  if (!reader.ok() || layout != 1 || flags > 1) return Damaged("document record");
+  if (!reader.ok() || peek.docno == 0 || flags > 1) {
+    return DamagedDocument(collection, key, kNotARecord);
+  }
   peek.metadata = reader.Bytes(reader.remaining());
   return peek;
+}
+
+Status CheckBody(const CollectionEntry& collection, std::string_view key,
+                 const DocumentRecord& record, std::string_view body) {
+  if (record.layout == 1 || (record.has_body && BodyChecksum(body) == record.body_checksum)) {
+    return Status::Ok();
+  }
+  return DamagedDocument(collection, key,
+                         "its body does not have the checksum that its record has");
 }
 
 std::string EncodeTombstone(const TombstoneRecord& record) {

@@ -20,6 +20,8 @@
 
 namespace vdb::format {
 
+struct CollectionEntry;
+
 std::string StateKey();
 std::string DocumentKey(uint32_t collection_id, std::string_view key);
 std::string BodyKey(uint32_t collection_id, std::string_view key);
@@ -61,24 +63,42 @@ struct CountsRecord {
 std::string EncodeCounts(const CountsRecord& record);
 StatusOr<CountsRecord> DecodeCounts(std::string_view bytes);
 
-/// u8 layout 1, varint docno, varint version, u8 flags (1: has a body), varint column_count, varint
-/// column ids ascending, then the metadata (FlexBuffer; empty: {}) to the end.
+/// Layout 2: u8 2, u8 0, u64 checksum, then varint docno (at least 1), varint version, u8 flags (1:
+/// has a body), u64 XXH3-64 of the body if it has one, varint column_count, varint column ids
+/// ascending, and the metadata (FlexBuffer; empty: {}) to the end. The checksum is the XXH3-64 of
+/// {u64 collection id, u64 XXH3-64 of the document's key, u64 XXH3-64 of all behind the checksum}:
+/// it binds the record to its key, and through the record the body. The 0 would be a docno in
+/// layout 1, where none is 0: no one changed byte makes one layout of the other.
+///
+/// Layout 1, in databases of format version 1: u8 1, then from docno on, without the body's hash.
 struct DocumentRecord {
   uint64_t docno = 0;
   uint64_t version = 0;
   bool has_body = false;
+  uint64_t body_checksum = 0;     // of layout 2, if it has a body: BodyChecksum
   std::vector<uint32_t> columns;  // ascending; may name columns that were dropped since
   std::string metadata;
+  uint8_t layout = 2;             // that it was read from; always written as 2
 };
-std::string EncodeDocument(const DocumentRecord& record);
-StatusOr<DocumentRecord> DecodeDocument(std::string_view bytes);
+std::string EncodeDocument(uint32_t collection_id, std::string_view key,
+                           const DocumentRecord& record);
+/// kCorruption names collection and key.
+StatusOr<DocumentRecord> DecodeDocument(const CollectionEntry& collection, std::string_view key,
+                                        std::string_view bytes);
 
-/// What filters need of a document record, read where it lies.
+/// What filters need of a document record, read where it lies, and checked alike.
 struct DocumentPeek {
   uint64_t docno = 0;
   std::string_view metadata;
 };
-StatusOr<DocumentPeek> PeekDocument(std::string_view bytes);
+StatusOr<DocumentPeek> PeekDocument(const CollectionEntry& collection, std::string_view key,
+                                    std::string_view bytes);
+
+/// Whether `body` is the one that the record was written with; a record of layout 1 takes any.
+/// kCorruption names collection and key.
+Status CheckBody(const CollectionEntry& collection, std::string_view key,
+                 const DocumentRecord& record, std::string_view body);
+uint64_t BodyChecksum(std::string_view body);
 
 struct TombstoneRecord {
   uint32_t collection_id = 0;

@@ -1,6 +1,6 @@
 // The names of the files of a database directory: built and parsed here and nowhere else.
 //
-//   LOCK  CREATING  CURRENT  CURRENT.tmp  ledger  manifest-000042.vdbm  manifest-000042.twin
+//   LOCK CREATING UPGRADING CURRENT CURRENT.tmp ledger manifest-000042.vdbm manifest-000042.twin
 //   docs-000001/   segments/000007.{npy,rows,keys,sums,order,ivf}  segments/000007.del-000043
 //   epochs/000003.vdbe  snapshots/000001/{SNAPSHOT,docs/}  MIGRATED
 #pragma once
@@ -17,6 +17,7 @@ inline constexpr std::string_view kCurrentFile = "CURRENT";
 inline constexpr std::string_view kCurrentTmpFile = "CURRENT.tmp";
 inline constexpr std::string_view kLedgerFile = "ledger";
 inline constexpr std::string_view kCreatingFile = "CREATING";  // only while a database is made
+inline constexpr std::string_view kUpgradingFile = "UPGRADING";  // while old documents may go
 inline constexpr std::string_view kMigratedFile = "MIGRATED";  // what a migration made it from
 inline constexpr std::string_view kJobsFile = "jobs";  // history; nothing depends on it
 inline constexpr std::string_view kJobsTmpFile = "jobs.new";

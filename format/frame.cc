@@ -16,9 +16,10 @@ Status Damaged(std::string_view file, const std::string& what) {
 }  // namespace
 
 std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
-                              uint64_t payload_checksum, uint64_t writer_flags) {
+                              uint64_t payload_checksum, uint64_t writer_flags,
+                              uint32_t format_version) {
   std::string out(magic);
-  AppendU32(&out, kFormatVersion);
+  AppendU32(&out, format_version);
   AppendU32(&out, kFrameBytes);
   AppendU64(&out, 0);
   AppendU64(&out, writer_flags);
@@ -30,8 +31,9 @@ std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
 }
 
 std::string EncodeFrame(std::string_view magic, std::string_view payload,
-                        uint64_t writer_flags) {
-  std::string out = EncodeFrameHeader(magic, payload.size(), Hash64(payload), writer_flags);
+                        uint64_t writer_flags, uint32_t format_version) {
+  std::string out = EncodeFrameHeader(magic, payload.size(), Hash64(payload), writer_flags,
+                                      format_version);
   out += payload;
   return out;
 }
@@ -49,13 +51,15 @@ StatusOr<Frame> DecodeFrameHeader(std::string_view magic, std::string_view bytes
   }
   const uint32_t version = LoadU32(bytes.data() + 8);
   const uint64_t reader_flags = LoadU64(bytes.data() + 16);
-  if (version == 0 || version > kFormatVersion || (reader_flags & ~kKnownReaderFlags) != 0) {
+  const uint32_t newest = magic == kManifestMagic ? kFormatVersion : kFrameVersion;
+  if (version == 0 || version > newest || (reader_flags & ~kKnownReaderFlags) != 0) {
     return Status::UnsupportedFormat(
         "'" + std::string(file) + "': format version " + std::to_string(version) +
         ", reader flags 0x" + Hex64(reader_flags) + "; this library reads versions up to " +
-        std::to_string(kFormatVersion) + "; use a newer vdb");
+        std::to_string(newest) + "; use a newer vdb");
   }
   Frame frame;
+  frame.format_version = version;
   frame.writer_flags = LoadU64(bytes.data() + 24);
   const uint64_t payload_bytes = LoadU64(bytes.data() + 32);
   if (LoadU32(bytes.data() + 12) != kFrameBytes || LoadU64(bytes.data() + 48) != 0 ||

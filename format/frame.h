@@ -2,7 +2,8 @@
 //
 //   offset  size  field
 //        0     8  magic            which kind of file
-//        8     4  format_version   1 to kFormatVersion; newer: kUnsupportedFormat
+//        8     4  format_version   1; of a manifest, that of the database: 1 to kFormatVersion;
+//                                  newer: kUnsupportedFormat
 //       12     4  header_bytes     64
 //       16     8  reader_flags     an unknown bit: this library must not read the file
 //       24     8  writer_flags     an unknown bit: this library must not open it for writing
@@ -24,6 +25,9 @@
 namespace vdb::format {
 
 inline constexpr size_t kFrameBytes = 64;
+
+/// Of every file with a frame but manifests: none of them has changed since version 1.
+inline constexpr uint32_t kFrameVersion = 1;
 
 /// Set in a manifest that names epochs: a writer that does not know them would drop their files.
 inline constexpr uint64_t kWriterFlagVectorIndex = 1;
@@ -59,15 +63,17 @@ inline constexpr std::string_view kChunkMagic = "VDBCHUNK";
 
 /// Header and payload in one string.
 std::string EncodeFrame(std::string_view magic, std::string_view payload,
-                        uint64_t writer_flags = 0);
+                        uint64_t writer_flags = 0, uint32_t format_version = kFrameVersion);
 /// The header alone, for a payload that is written elsewhere.
 std::string EncodeFrameHeader(std::string_view magic, uint64_t payload_bytes,
-                              uint64_t payload_checksum, uint64_t writer_flags = 0);
+                              uint64_t payload_checksum, uint64_t writer_flags = 0,
+                              uint32_t format_version = kFrameVersion);
 
 struct Frame {
   std::string_view payload;
   uint64_t payload_checksum = 0;
   uint64_t writer_flags = 0;
+  uint32_t format_version = 0;
 };
 
 /// Decodes a frame at the start of `bytes`; trailing bytes are the caller's business. `file` names

@@ -6,12 +6,12 @@
 #include "format/checksum.h"
 #include "format/status_macros.h"
 #include "format/uuid.h"
-#include "vdb/version.h"
 
 namespace vdb::format {
 namespace {
 
 constexpr std::string_view kMagic = "VDBLEDGR";
+constexpr uint32_t kLedgerVersion = 1;
 constexpr size_t kSumOffset = kLedgerSlotBytes - 8;
 
 bool SlotIsWhole(std::string_view slot) {
@@ -23,7 +23,7 @@ StatusOr<LedgerRecord> DecodeSlot(std::string_view slot) {
   ByteReader reader(slot.substr(kMagic.size()));
   LedgerRecord record;
   const uint32_t version = reader.U32();
-  if (version == 0 || version > kFormatVersion) {
+  if (version == 0 || version > kLedgerVersion) {
     return Status::UnsupportedFormat("'ledger': format version " + std::to_string(version) +
                                      "; use a newer vdb");
   }
@@ -56,7 +56,7 @@ StatusOr<LedgerRecord> DecodeSlot(std::string_view slot) {
 
 std::string EncodeLedgerSlot(const LedgerRecord& record) {
   std::string slot(kMagic);
-  AppendU32(&slot, kFormatVersion);
+  AppendU32(&slot, kLedgerVersion);
   AppendU32(&slot, static_cast<uint32_t>(record.files.size()));
   AppendU64(&slot, record.sequence);
   AppendU64(&slot, record.batch);

@@ -328,7 +328,7 @@ std::string EncodeManifest(const Manifest& m) {
            fb::ManifestIdentifier());
   return EncodeFrame(kManifestMagic,
                      {reinterpret_cast<const char*>(b.GetBufferPointer()), b.GetSize()},
-                     WriterFlags(m));
+                     WriterFlags(m), m.format_version);
 }
 
 StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_view file) {
@@ -350,6 +350,7 @@ StatusOr<DecodedManifest> DecodeManifest(std::string_view bytes, std::string_vie
   }
   DecodedManifest decoded;
   VDB_ASSIGN_OR_RETURN(decoded.manifest, ReadManifest(*fb::GetManifest(data), file));
+  decoded.manifest.format_version = frame.format_version;
   decoded.manifest.named_snapshots = (frame.writer_flags & kWriterFlagNamedSnapshots) != 0;
   decoded.writable = (frame.writer_flags & ~kKnownWriterFlags) == 0;
   if (decoded.manifest.generation == 0 || decoded.manifest.uuid.size() != 32) {

@@ -10,6 +10,7 @@
 #include "format/field_path.h"
 #include "vdb/status.h"
 #include "vdb/types.h"
+#include "vdb/version.h"
 
 namespace vdb::format {
 
@@ -77,6 +78,7 @@ struct EpochEntry {
 };
 
 struct Manifest {
+  uint32_t format_version = kFormatVersion;  // of the database; kept in the frame
   uint64_t generation = 0;
   uint64_t min_batch = 0;
   std::string uuid;

@@ -1,4 +1,4 @@
-// The command line of named snapshots, backups, verify and repair.
+// The command line of named snapshots, backups, verify, repair and upgrade.
 #include <memory>
 
 #include "tools/command_line.h"
@@ -83,6 +83,15 @@ void AddVerify(CLI::App* parent, Run* run) {
       "Nobody may have the database open. Damaged files are not changed: they are kept in the\n"
       "folder quarantine/ of the database. Says key by key what is lost, and checks the result.\n"
       "Exit code 1: something is lost.\n");
+  Command<UpgradeArgs> upgrade(parent, "upgrade", "Take a database of an older format version to "
+                                                  "the present one", run, RunUpgrade);
+  upgrade.app->add_flag("--dry-run", upgrade.args->dry_run,
+                        "Only say what would be done and how much room it takes");
+  upgrade.app->footer(
+      "Such a database can be read as it is; writing to it needs this once. Nobody may have it\n"
+      "open for writing. Documents are written anew beside the old ones, compared, and take their\n"
+      "place by one rename; vectors and indexes stay. Killed at any moment, run it again. Older\n"
+      "releases of vdb cannot read the result: make a backup first if you need the way back.\n");
 }
 
 }  // namespace vdb::tools

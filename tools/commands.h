@@ -262,4 +262,9 @@ struct RepairArgs : CommonArgs {
 };
 StatusOr<int> RunRepair(const RepairArgs& args);
 
+struct UpgradeArgs : CommonArgs {
+  bool dry_run = false;
+};
+StatusOr<int> RunUpgrade(const UpgradeArgs& args);
+
 }  // namespace vdb::tools

@@ -8,7 +8,8 @@ namespace vdb {
 
 inline constexpr const char* kLibraryVersion = "0.1.0";
 
-/// The format version new databases are written in, and the newest this library reads.
-inline constexpr uint32_t kFormatVersion = 1;
+/// The format version new databases are written in, and the newest this library reads. Older ones
+/// are read, and written after an upgrade (vdb/upgrade.h).
+inline constexpr uint32_t kFormatVersion = 2;
 
 }  // namespace vdb

@@ -52,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Run{"Backup", BackupScenario},
         Run{"Restore", RestoreScenario},
         Run{"Repair", RepairScenario},
+        Run{"Upgrade", UpgradeScenario},
         Run{"Open", [] { return OpenScenario(false); }},
         Run{"OpenAfterAKill", [] { return OpenScenario(true); }},
         Run{"Import", ImportScenario}),

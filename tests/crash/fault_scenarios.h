@@ -23,6 +23,7 @@ FaultScenario MigrationScenario();
 FaultScenario BackupScenario();
 FaultScenario RestoreScenario();
 FaultScenario RepairScenario();
+FaultScenario UpgradeScenario();
 
 // --- shared by them ---
 

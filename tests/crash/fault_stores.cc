@@ -8,6 +8,7 @@
 #include "engine/repair.h"
 #include "format/status_macros.h"
 #include "tests/crash/fault_scenarios.h"
+#include "tests/engine/upgrade_fixture.h"
 #include "tests/support/fake_cache.h"
 #include "vdb/import.h"
 
@@ -244,6 +245,35 @@ FaultScenario RestoreScenario() {
     }
     world.found.insert("restored");
     return CheckRestored(world, "restored", workload.states.back());
+  };
+  return scenario;
+}
+
+// Of the golden database of version 1: before and after the contents are the same.
+FaultScenario UpgradeScenario() {
+  FaultScenario scenario;
+  scenario.name = "upgrade";
+  scenario.prepare = [](World& world) {
+    fs::copy(std::string(VDB_SOURCE_DIR) + "/tests/golden/v1", world.database(),
+             fs::copy_options::recursive);
+    return Status::Ok();
+  };
+  scenario.run = [](World& world) {
+    world.arm();
+    return engine::UpgradeDatabase(world.database(), {}, SmallOptions(world.fs)).status();
+  };
+  scenario.check = [](World& world, bool finished) -> Status {
+    VDB_ASSIGN_OR_RETURN(const Database reader, OpenReader(world.database()));
+    VDB_ASSIGN_OR_RETURN(const VerifyReport report, reader.Verify());
+    if (report.problem_count > 0) return Status::Corruption(report.problems[0].message);
+    VDB_ASSIGN_OR_RETURN(const std::string hash, reader.ContentHash());
+    if (hash != kGoldenHash) return Status::Corruption("other contents");
+    if (!finished) return Status::Ok();
+    const bool left = fs::exists(world.database() + "/docs-000001") ||
+                      fs::exists(world.database() + "/UPGRADING");
+    if (left) return Status::Corruption("leftovers of the upgrade");
+    return reader.Stats()->format_version == kFormatVersion ? Status::Ok()
+                                                            : Status::NotFound("version 2");
   };
   return scenario;
 }

@@ -7,6 +7,7 @@
 #include "format/document_record.h"
 #include "format/field_entry.h"
 #include "format/field_value.h"
+#include "format/manifest.h"
 #include "tests/engine/field_index_fixture.h"
 #include "tests/engine/planted_store.h"
 
@@ -106,10 +107,11 @@ TEST_F(PlantedTest, DamagedMetadataCanBeReplacedAndDeleted) {
       planted.Write([&planted](storage::StoreBatch* batch) {
         for (const std::string key : {"a", "b", "c", "d"}) {
           const std::string store_key = format::DocumentKey(1, key);
-          auto record = format::DecodeDocument(**planted.store().Get(store_key));
+          auto record = format::DecodeDocument({.id = 1, .name = "docs"}, key,
+                                               **planted.store().Get(store_key));
           ASSERT_TRUE(record.ok());
           record->metadata = "\xFF\xFF\xFF\xFF";
-          batch->Put(store_key, format::EncodeDocument(*record));
+          batch->Put(store_key, format::EncodeDocument(1, key, *record));
         }
       });
     }

@@ -184,7 +184,7 @@ void TextModelTest::ReadDocnos() {
     const auto bytes = (*view)->store->Get(format::DocumentKey(collection.id, key),
                                            (*view)->snapshot.get());
     ASSERT_TRUE(bytes.ok() && bytes->has_value()) << key;
-    document.docno = format::DecodeDocument(**bytes)->docno;
+    document.docno = format::DecodeDocument(collection, key, **bytes)->docno;
   }
 }
 

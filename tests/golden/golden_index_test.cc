@@ -1,12 +1,13 @@
-// A database of format version 1 with a vector index opens, verifies, and answers through the codes
-// it was written with. Centroids come from matrix products whose last bits differ between
-// processors, so it is read, never compared with what a build would write today. See README.md.
+// Databases of format versions 1 and 2 with a vector index open, verify, and answer through the
+// codes they were written with, version 1 also after its upgrade. Centroids come from matrix
+// products whose last bits differ between processors, so they are read, never compared with what a
+// build would write today. See README.md.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/engine/engine_fixture.h"
+#include "tests/engine/upgrade_fixture.h"
 
 namespace vdb::testing {
 namespace {
@@ -28,7 +29,7 @@ std::vector<float> Row(int i) {
   return row;
 }
 
-class GoldenIndexTest : public EngineTest {
+class GoldenIndexTest : public UpgradeFixture {
  protected:
   static void Write(const std::string& path, engine::EngineOptions options) {
     options.uuid = "0123456789abcdef0123456789abcdef";
@@ -51,33 +52,58 @@ class GoldenIndexTest : public EngineTest {
     VDB_ASSERT_OK(db->Close());
     fs::remove(path + "/LOCK");
   }
+  void ExpectAnswers(const Database& db) {
+    auto docs = *db.OpenCollection("docs");
+    const auto stats = docs.Stats();
+    VDB_ASSERT_OK(stats);
+    ASSERT_TRUE(stats->columns[0].index.has_value());
+    EXPECT_EQ(stats->columns[0].index->indexed_row_count, uint64_t{kRows});
+    EXPECT_EQ(stats->columns[0].index->list_count, 8u);
+    for (int i = 0; i < kRows; i += 37) {
+      const auto row = Row(i);
+      SearchOptions probe;
+      probe.k = 1;
+      probe.nprobe = 2;
+      probe.explain = true;
+      const auto found = docs.Search(VectorView(row), probe);
+      VDB_ASSERT_OK(found);
+      EXPECT_EQ(found->explains[0].plan, "probe");
+      EXPECT_EQ(found->answers[0].hits[0].key, "key" + std::to_string(i));
+      EXPECT_NEAR(found->answers[0].hits[0].score, 0, 1e-9);
+    }
+  }
 };
 
 TEST_F(GoldenIndexTest, Version1AnswersThroughItsIndex) {
-  if (const char* target = std::getenv("VDB_GOLDEN_WRITE")) return Write(target, options_);
-  fs::copy(std::string(VDB_SOURCE_DIR) + "/tests/golden/v1-index", Path(),
-           fs::copy_options::recursive);
+  CopyGolden(VDB_SOURCE_DIR, "v1-index");
   auto db = OpenReadOnly();
   VDB_ASSERT_OK(db);
   ExpectClean(*db);
-  auto docs = *db->OpenCollection("docs");
-  const auto stats = docs.Stats();
-  VDB_ASSERT_OK(stats);
-  ASSERT_TRUE(stats->columns[0].index.has_value());
-  EXPECT_EQ(stats->columns[0].index->indexed_row_count, uint64_t{kRows});
-  EXPECT_EQ(stats->columns[0].index->list_count, 8u);
-  for (int i = 0; i < kRows; i += 37) {
-    const auto row = Row(i);
-    SearchOptions probe;
-    probe.k = 1;
-    probe.nprobe = 2;
-    probe.explain = true;
-    const auto found = docs.Search(VectorView(row), probe);
-    VDB_ASSERT_OK(found);
-    EXPECT_EQ(found->explains[0].plan, "probe");
-    EXPECT_EQ(found->answers[0].hits[0].key, "key" + std::to_string(i));
-    EXPECT_NEAR(found->answers[0].hits[0].score, 0, 1e-9);
+  ExpectAnswers(*db);
+}
+
+// The index comes along: no file of it is made anew.
+TEST_F(GoldenIndexTest, Version1KeepsItsIndexWhenUpgraded) {
+  CopyGolden(VDB_SOURCE_DIR, "v1-index");
+  const auto before = TreeOf(Path());
+  VDB_ASSERT_OK(Upgrade());
+  auto db = Open(false);
+  ExpectClean(db);
+  ExpectAnswers(db);
+  for (const auto& [name, bytes] : TreeOf(Path())) {
+    if (name.starts_with("segments") || name.starts_with("epochs")) {
+      EXPECT_EQ(bytes, before.at(name)) << name;
+    }
   }
+}
+
+TEST_F(GoldenIndexTest, Version2AnswersThroughItsIndex) {
+  if (const char* target = std::getenv("VDB_GOLDEN_WRITE")) return Write(target, options_);
+  CopyGolden(VDB_SOURCE_DIR, "v2-index");
+  auto db = OpenReadOnly();
+  VDB_ASSERT_OK(db);
+  ExpectClean(*db);
+  ExpectAnswers(*db);
 }
 
 }  // namespace

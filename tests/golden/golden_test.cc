@@ -5,20 +5,18 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/engine/engine_fixture.h"
+#include "tests/engine/upgrade_fixture.h"
 
 namespace vdb::testing {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kContentHash[] = "b1e7e07711d8aa3805e54237b21ce7c7";
-
 std::string Golden(const std::string& version) {
   return std::string(VDB_SOURCE_DIR) + "/tests/golden/" + version;
 }
 
-class GoldenTest : public EngineTest {
+class GoldenTest : public UpgradeFixture {
  protected:
   void Write(const std::string& path) {
     options_.segment_rows_max = 8;
@@ -50,11 +48,9 @@ class GoldenTest : public EngineTest {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  void CopyOf(const std::string& version) {
-    fs::copy(Golden(version), Path(), fs::copy_options::recursive);
-  }
+  void CopyOf(const std::string& version) { CopyGolden(VDB_SOURCE_DIR, version); }
   void ExpectAnswers(Database& db) {
-    EXPECT_EQ(*db.ContentHash(), kContentHash);
+    EXPECT_EQ(*db.ContentHash(), kGoldenHash);
     ExpectClean(db);
     auto docs = *db.OpenCollection("docs");
     EXPECT_EQ(*docs.Count(), 15u);
@@ -66,6 +62,18 @@ class GoldenTest : public EngineTest {
     EXPECT_EQ(docs.Get("key3")->body, "body");
     EXPECT_EQ(*db.OpenCollection("empty")->Count(), 0u);
   }
+  void ExpectGoesOn() {
+    {
+      auto db = Open(false);
+      ExpectAnswers(db);
+      auto docs = *db.OpenCollection("docs");
+      VDB_ASSERT_OK(Put(docs, "later", {4.2f, 0.5f}));
+      EXPECT_EQ(Nearest(docs, {4.2f, 0.5f}, 1), std::vector<std::string>{"later"});
+      ExpectClean(db);
+    }
+    auto db = Open(false);
+    EXPECT_EQ(*db.OpenCollection("docs")->Count(), 16u);
+  }
 };
 
 TEST_F(GoldenTest, Version1OpensReadOnlyAndAnswers) {
@@ -75,18 +83,26 @@ TEST_F(GoldenTest, Version1OpensReadOnlyAndAnswers) {
   ExpectAnswers(*db);
 }
 
-TEST_F(GoldenTest, Version1OpensForWritingAndGoesOn) {
+TEST_F(GoldenTest, Version1IsUpgradedAndGoesOn) {
   CopyOf("v1");
-  {
-    auto db = Open(false);
-    ExpectAnswers(db);
-    auto docs = *db.OpenCollection("docs");
-    VDB_ASSERT_OK(Put(docs, "later", {4.2f, 0.5f}));
-    EXPECT_EQ(Nearest(docs, {4.2f, 0.5f}, 1), std::vector<std::string>{"later"});
-    ExpectClean(db);
-  }
-  auto db = Open(false);
-  EXPECT_EQ(*db.OpenCollection("docs")->Count(), 16u);
+  const auto report = Upgrade();
+  VDB_ASSERT_OK(report);
+  EXPECT_EQ(report->content_hash, kGoldenHash);
+  ExpectUpgraded();
+  ExpectGoesOn();
+}
+
+TEST_F(GoldenTest, Version2OpensReadOnlyAndAnswers) {
+  CopyOf("v2");
+  auto db = OpenReadOnly();
+  VDB_ASSERT_OK(db);
+  EXPECT_EQ(db->Stats()->format_version, 2u);
+  ExpectAnswers(*db);
+}
+
+TEST_F(GoldenTest, Version2OpensForWritingAndGoesOn) {
+  CopyOf("v2");
+  ExpectGoesOn();
 }
 
 TEST_F(GoldenTest, TodaysWriterWritesTheSameBytes) {
@@ -95,8 +111,8 @@ TEST_F(GoldenTest, TodaysWriterWritesTheSameBytes) {
     return;
   }
   Write(Path());
-  for (const auto& entry : fs::recursive_directory_iterator(Golden("v1"))) {
-    const auto relative = fs::relative(entry.path(), Golden("v1"));
+  for (const auto& entry : fs::recursive_directory_iterator(Golden("v2"))) {
+    const auto relative = fs::relative(entry.path(), Golden("v2"));
     if (!entry.is_regular_file() || relative.string().starts_with("docs-") ||
         relative == "ledger") {
       continue;

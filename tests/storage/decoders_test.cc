@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "format/byte_io.h"
 #include "format/field_entry.h"
 #include "format/field_value.h"
 #include "format/checksum.h"
@@ -201,7 +202,7 @@ TEST(DecodersTest, UnknownFlags) {
     changed.replace(56, 8, reinterpret_cast<const char*>(&sum), 8);
     return DecodeManifest(changed, "m");
   };
-  EXPECT_EQ(with(8, 2).status().code(), StatusCode::kUnsupportedFormat);
+  EXPECT_EQ(with(8, kFormatVersion + 1).status().code(), StatusCode::kUnsupportedFormat);
   EXPECT_EQ(with(16, 1).status().code(), StatusCode::kUnsupportedFormat);
   const auto unknown = static_cast<uint32_t>(kKnownWriterFlags + 1);
   ASSERT_TRUE(with(24, unknown).ok());
@@ -299,19 +300,74 @@ TEST(DecodersTest, HintsVouchOnlyWhenWhole) {
   }
 }
 
-// Records inside RocksDB are guarded by its block checksums; here they must only be harmless.
-TEST(DecodersTest, DocumentRecordsAreHarmless) {
-  DocumentRecord document = {300, 77, true, {3, 4, 900}, "metadata bytes"};
-  const std::string good = EncodeDocument(document);
-  const auto decoded = DecodeDocument(good);
+const CollectionEntry kDocs = {.id = 5, .name = "docs"};
+
+// The bytes that docs/format.md has.
+TEST(DecodersTest, DocumentRecordIsWhatItSays) {
+  const std::string body = "body";
+  DocumentRecord document = {300, 77, true, BodyChecksum(body), {3, 4, 900}, "metadata bytes"};
+  const std::string good = EncodeDocument(kDocs.id, "key", document);
+  std::string rest;
+  AppendVarint(&rest, 300);
+  AppendVarint(&rest, 77);
+  rest += '\1';
+  AppendU64(&rest, Hash64(body));
+  for (const uint64_t number : {3, 3, 4, 900}) AppendVarint(&rest, number);
+  rest += "metadata bytes";
+  std::string sums;
+  for (const uint64_t part : {uint64_t{5}, Hash64("key"), Hash64(rest)}) AppendU64(&sums, part);
+  std::string expected = {'\2', '\0'};
+  AppendU64(&expected, Hash64(sums));
+  EXPECT_EQ(good, expected + rest);
+  const auto decoded = DecodeDocument(kDocs, "key", good);
   ASSERT_TRUE(decoded.ok());
   EXPECT_EQ(decoded->columns, document.columns);
   EXPECT_EQ(decoded->metadata, document.metadata);
+  EXPECT_TRUE(CheckBody(kDocs, "key", *decoded, body).ok());
+  const Status other = CheckBody(kDocs, "key", *decoded, "bodY");
+  EXPECT_EQ(other.code(), StatusCode::kCorruption);
+  EXPECT_NE(other.message().find("collection 'docs', key \"key\""), std::string::npos);
+}
+
+// Any other value of any byte, any cut, another key, another collection: refused, by name.
+TEST(DecodersTest, DocumentRecordDamageIsFound) {
+  const std::string good =
+      EncodeDocument(kDocs.id, "key", {300, 77, true, 9, {3, 4, 900}, "metadata bytes"});
+  const auto refused = [](std::string_view key, const std::string& bytes) {
+    const auto whole = DecodeDocument(kDocs, key, bytes);
+    const auto peek = PeekDocument(kDocs, key, bytes);
+    EXPECT_EQ(peek.status().code(), whole.status().code());
+    EXPECT_NE(whole.status().message().find("collection 'docs', key"), std::string::npos);
+    return whole.status().code() == StatusCode::kCorruption;
+  };
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string damaged = good;
+    for (int other = 1; other < 256; ++other) {
+      damaged[i] = static_cast<char>(good[i] ^ other);
+      ASSERT_TRUE(refused("key", damaged)) << "byte " << i << " ^ " << other;
+    }
+    ASSERT_TRUE(refused("key", good.substr(0, i)));
+  }
+  EXPECT_TRUE(refused("kez", good));
+  EXPECT_EQ(DecodeDocument({.id = 6, .name = "docs"}, "key", good).status().code(),
+            StatusCode::kCorruption);
+}
+
+// Records of layout 1 have no checksums but RocksDB's; they must only be harmless.
+TEST(DecodersTest, DocumentRecordsAreHarmless) {
+  const std::string good = "\1\xac\2\x4d\1\3\3\4\x84\7metadata bytes";
+  const auto decoded = DecodeDocument(kDocs, "key", good);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->layout, 1);
+  EXPECT_EQ(decoded->docno, 300u);
+  EXPECT_EQ(decoded->columns, (std::vector<uint32_t>{3, 4, 900}));
+  EXPECT_EQ(decoded->metadata, "metadata bytes");
+  EXPECT_TRUE(CheckBody(kDocs, "key", *decoded, "any").ok());
   std::mt19937 random(6);
   for (int i = 0; i < 50000; ++i) {
     std::string damaged = good.substr(0, random() % (good.size() + 1));
     if (!damaged.empty()) damaged[random() % damaged.size()] = static_cast<char>(random());
-    DecodeDocument(damaged).status().IgnoreError("only crashes count here");
+    DecodeDocument(kDocs, "key", damaged).status().IgnoreError("only crashes count here");
     DecodeCounts(damaged).status().IgnoreError("only crashes count here");
     DecodeTombstone(damaged).status().IgnoreError("only crashes count here");
     DecodeWatermark(damaged).status().IgnoreError("only crashes count here");
