@@ -18,7 +18,7 @@ using format::JoinPath;
 using storage::OpenMode;
 
 constexpr uint64_t kBatchBytes = 16u << 20;  // of coded rows held at once
-constexpr size_t kSampleQueries = 400;
+constexpr size_t kSampleQueries = 512;
 
 }  // namespace
 

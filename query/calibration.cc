@@ -3,6 +3,12 @@
 // Stored rows are easier queries than what users ask: they lie on the data, and their lists were
 // trained with them. So half of the sample is moved off the data: by a random direction, as far as
 // the row's own k-th neighbour is. A step's bound is the worse of the two halves.
+//
+// Queries that miss much are rare, and a small sample may have none of them. So all of the sample
+// is answered exactly, which also says whether the lists of its true neighbours are within a step's
+// margin; searched step by step is a part of it only. What that part found beyond, or short of, its
+// covered neighbours corrects the covered share of all: the difference estimator of two-phase
+// sampling (Cochran, Sampling Techniques, chapter 12).
 #include "query/calibration.h"
 
 #include <algorithm>
@@ -33,11 +39,13 @@ constexpr uint32_t kCommonK = 10;
 // Masks that allow fewer rows say nothing, and searches among so few rows are scans.
 constexpr double kMaskedRowsMin = 1000;
 
-// Stored rows that stand in for queries; each has a twin. Their mean recall is known to a percent.
-constexpr size_t kStoredRowsMax = 128;
+// Stored rows that stand in for queries, and those of them that are searched at each step; each has
+// a twin.
+constexpr size_t kStoredRowsMax = 512;
+constexpr size_t kSearchedRowsMax = 128;
 constexpr size_t kCallerQueriesMax = 1000;
 // Answered exactly at a time: between them a build can be cancelled.
-constexpr size_t kTruthQueries = 32;
+constexpr size_t kTruthQueries = 64;
 
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
 // are.
@@ -50,8 +58,10 @@ constexpr std::array kRungs = {
     Rung{0.94, 1.8f, 2.4f},  Rung{0.96, 1.9f, 2.5f},   Rung{0.97, 2.0f, 2.6f},
     Rung{0.98, 2.0f, 2.6f},  Rung{0.986, 2.1f, 2.7f},  Rung{0.99, 2.1f, 2.7f},
     Rung{0.993, 2.2f, 2.8f}, Rung{0.9955, 2.3f, 2.9f}, Rung{0.9975, 2.5f, 3.0f},
-    Rung{0.999, 2.8f, 3.3f}, Rung{1.0, 3.3f, 3.8f},
+    Rung{0.999, 2.8f, 3.3f}, Rung{0.9997, 3.1f, 3.6f},  Rung{1.0, 3.4f, 3.9f},
 };
+// Beyond what the sample knows.
+constexpr float kLastStepWider = 0.25f;
 
 class Calibrator {
  public:
@@ -66,7 +76,7 @@ class Calibrator {
     return Status::Cancelled("calibration: cancelled by the caller");
   }
   size_t DropSelf(size_t query, std::vector<RowHit>* hits) const;
-  Status FindTruth(size_t first, size_t stride, uint32_t k);
+  Status FindTruth(std::span<const size_t> which, uint32_t k);
   Status AddMovedTwins();
   MatrixView Queries() const {
     return {queries_.data(), queries_.size() / input_.search.dimension, input_.search.dimension};
@@ -76,11 +86,14 @@ class Calibrator {
   StatusOr<std::vector<std::vector<RowHit>>> SearchWithoutSelf(const Effort& effort, uint32_t k);
   StatusOr<std::vector<float>> Measure(const Effort& effort, const std::vector<float>& before,
                                        size_t step);
-  StatusOr<float> MeasureAt(const Effort& effort, uint32_t k);
+  StatusOr<float> MeasureAt(const Effort& effort, uint32_t k, bool masked);
   Status MeasureLadder(Calibration* calibration);
   Status SetMasks(double share);
   Status MeasureMasked(double share, Calibration* calibration);
-  double LowerBound(const std::vector<double>& recalls, uint32_t k) const;
+  Status FindAllTruth(size_t first, size_t stride);
+  double CoveredShare(size_t query, double margin) const;
+  double LowerBound(const std::vector<double>& recalls, uint32_t k,
+                    std::optional<double> margin) const;
 
   const CalibrateInput& input_;
   const index::Kernels& kernels_;
@@ -91,6 +104,9 @@ class Calibrator {
   std::vector<uint32_t> list_allowed_;
   std::vector<std::vector<RowHit>> truth_;  // per query, itself left out
   std::vector<double> margins_;             // of true neighbours' lists, ascending
+  std::vector<std::vector<double>> margins_of_;  // per query; what is always found: -infinity
+  size_t searched_stride_ = 1;              // of rows, with their twins, that are searched
+  std::vector<size_t> searched_;            // these queries, ascending
   std::vector<float> queries_;      // [queries x dimension]
   std::vector<uint64_t> selves_;    // one per query, or none
   std::vector<size_t> self_rank_;   // its place in its own true answer, or past the end
@@ -107,19 +123,18 @@ size_t Calibrator::DropSelf(size_t query, std::vector<RowHit>* hits) const {
   return rank;
 }
 
-// Fills in truth_ from query `first` on, each `stride`-th one.
-Status Calibrator::FindTruth(size_t first, size_t stride, uint32_t k) {
+// Fills in truth_ of some queries.
+Status Calibrator::FindTruth(std::span<const size_t> which, uint32_t k) {
   const size_t dimension = input_.search.dimension;
   truth_.resize(Queries().row_count);
   self_rank_.resize(truth_.size());
-  for (size_t begin = first; begin < truth_.size(); begin += stride * kTruthQueries) {
+  for (size_t begin = 0; begin < which.size(); begin += kTruthQueries) {
     VDB_RETURN_IF_ERROR(GoOn());
     std::vector<float> some;
-    std::vector<size_t> members;
-    for (size_t q = begin; q < truth_.size() && members.size() < kTruthQueries; q += stride) {
+    const auto members = which.subspan(begin, std::min(kTruthQueries, which.size() - begin));
+    for (const size_t q : members) {
       const VectorView query = Queries().row(q);
       some.insert(some.end(), query.begin(), query.end());
-      members.push_back(q);
     }
     ListSearchInput search = search_;
     search.exact = true;
@@ -133,6 +148,17 @@ Status Calibrator::FindTruth(size_t first, size_t stride, uint32_t k) {
     }
   }
   return Status::Ok();
+}
+
+// Of each `stride`-th query from `first` on: the queries that are searched are of these, each
+// searched_stride_-th, and only their truth is wanted for every k.
+Status Calibrator::FindAllTruth(size_t first, size_t stride) {
+  std::vector<size_t> searched, others;
+  for (size_t q = first; q < Queries().row_count; q += stride) {
+    (q / stride % searched_stride_ == 0 ? searched : others).push_back(q);
+  }
+  VDB_RETURN_IF_ERROR(FindTruth(searched, kCalibrationKs[kKs - 1]));
+  return FindTruth(others, kCommonK);
 }
 
 // From the stored rows' truth: each row is followed by its twin.
@@ -201,6 +227,7 @@ Status Calibrator::FindMargins() {
   ProbeQuery probe(codebook, search.metric, kernels_);
   std::vector<index::ListKey> keys(codebook.list_count());
   std::vector<uint32_t> order(codebook.list_count()), rank(codebook.list_count());
+  margins_of_.assign(truth_.size(), {});
   for (size_t q = 0; q < truth_.size(); ++q) {
     VDB_ASSIGN_OR_RETURN(const ScreenQuery query,
                          MakeScreenQuery(kernels_, Queries().row(q).data(), search.dimension, error,
@@ -222,9 +249,10 @@ Status Calibrator::FindMargins() {
     const size_t k = std::min<size_t>(truth_[q].size(), 10);
     for (size_t i = 0; i < k; ++i) {
       const std::optional<uint32_t> list = ListOf(truth_[q][i]);
-      if (!list) continue;
-      const double value = margin.Of(*list, keys[*list], static_cast<double>(rank[*list]),
-                                     probe.KeyOfScore(truth_[q][k - 1].score));
+      const double value = !list ? -std::numeric_limits<double>::infinity()
+                                 : margin.Of(*list, keys[*list], static_cast<double>(rank[*list]),
+                                             probe.KeyOfScore(truth_[q][k - 1].score));
+      margins_of_[q].push_back(value);
       if (std::isfinite(value)) margins_.push_back(value);
     }
   }
@@ -232,24 +260,52 @@ Status Calibrator::FindMargins() {
   return Status::Ok();
 }
 
-// A stored query and its moved twin alternate; a caller's queries are one population.
-double Calibrator::LowerBound(const std::vector<double>& recalls, uint32_t k) const {
+double Calibrator::CoveredShare(size_t query, double margin) const {
+  const std::vector<double>& values = margins_of_[query];
+  if (values.empty()) return 1;
+  const auto within =
+      std::count_if(values.begin(), values.end(), [&](double value) { return !(value > margin); });
+  return static_cast<double>(within) / static_cast<double>(values.size());
+}
+
+// A mean and how far it may be off, squared.
+struct Mean {
+  double value = 0, variance = 0;
+};
+Mean MeanOf(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double value : values) {
+    sum += value;
+    squares += value * value;
+  }
+  return {sum / n, std::max(0.0, squares - sum * sum / n) / (n - 1) / n};
+}
+
+// Of the mean recall at a margin, given those of the searched queries. A stored query and its moved
+// twin alternate; a caller's queries are one population.
+double Calibrator::LowerBound(const std::vector<double>& recalls, uint32_t k,
+                              std::optional<double> margin) const {
   double worst = 1;
   const size_t populations = selves_.empty() ? 1 : 2;
+  const bool more = margin && k == kCommonK && truth_.size() > searched_.size();
   for (size_t p = 0; p < populations; ++p) {
-    double sum = 0, squares = 0, n = 0;
+    std::vector<double> searched, covered;
     for (size_t i = p; i < recalls.size(); i += populations) {
-      sum += recalls[i];
-      squares += recalls[i] * recalls[i];
-      n += 1;
+      searched.push_back(recalls[i] - (more ? CoveredShare(searched_[i], *margin) : 0));
     }
-    const double mean = sum / n;
-    if (n < kPopulationMin) return 0;
-    const double variance = std::max(0.0, squares - sum * mean) / (n - 1);
+    if (static_cast<double>(searched.size()) < kPopulationMin) return 0;
+    for (size_t q = p; more && q < truth_.size(); q += populations) {
+      covered.push_back(CoveredShare(q, *margin));
+    }
+    const Mean part = MeanOf(searched), all = more ? MeanOf(covered) : Mean();
     // Not surer than the sample allows where no query, or hardly one, missed anything.
-    const double least = std::max(0.5, 1.0 / k) / static_cast<double>(recalls.size());
-    const double spread = std::sqrt(variance / n) + least;
-    worst = std::min(worst, mean - kConfidence * spread);
+    const double miss = std::max(0.5, 1.0 / k);
+    const double least = more ? 0.5 * miss / static_cast<double>(recalls.size()) +
+                                    miss / static_cast<double>(truth_.size())
+                              : miss / static_cast<double>(recalls.size());
+    const double spread = std::sqrt(part.variance + all.variance) + least;
+    worst = std::min(worst, part.value + all.value - kConfidence * spread);
   }
   return std::max(0.0, worst);
 }
@@ -263,7 +319,7 @@ StatusOr<std::vector<std::vector<RowHit>>> Calibrator::SearchWithoutSelf(const E
   for (const bool with_self : {false, true}) {
     std::vector<size_t> members;
     std::vector<float> some;
-    for (size_t q = 0; q < truth_.size(); ++q) {
+    for (const size_t q : searched_) {
       if ((!selves_.empty() && self_rank_[q] <= k) != with_self) continue;
       members.push_back(q);
       const VectorView query = Queries().row(q);
@@ -296,17 +352,18 @@ StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
       bounds.push_back(before[bounds.size()]);
       continue;
     }
-    VDB_ASSIGN_OR_RETURN(const float bound, MeasureAt(effort, k));
+    VDB_ASSIGN_OR_RETURN(const float bound, MeasureAt(effort, k, /*masked=*/false));
     bounds.push_back(bound);
   }
   return bounds;
 }
 
-StatusOr<float> Calibrator::MeasureAt(const Effort& effort, uint32_t k) {
+// `masked`: among some of the rows, of which the margins say nothing.
+StatusOr<float> Calibrator::MeasureAt(const Effort& effort, uint32_t k, bool masked) {
   VDB_RETURN_IF_ERROR(GoOn());
   VDB_ASSIGN_OR_RETURN(auto hits, SearchWithoutSelf(effort, k));
   std::vector<double> recalls;
-  for (size_t q = 0; q < truth_.size(); ++q) {
+  for (const size_t q : searched_) {
     const size_t wanted = std::min<size_t>(k, truth_[q].size());
     if (wanted == 0) {
       recalls.push_back(1);
@@ -320,7 +377,8 @@ StatusOr<float> Calibrator::MeasureAt(const Effort& effort, uint32_t k) {
     }
     recalls.push_back(static_cast<double>(good) / static_cast<double>(wanted));
   }
-  return static_cast<float>(LowerBound(recalls, k));
+  const auto margin = masked ? std::nullopt : std::optional<double>(effort.margin);
+  return static_cast<float>(LowerBound(recalls, k, margin));
 }
 
 StatusOr<Calibration> Calibrator::Run() {
@@ -333,12 +391,15 @@ StatusOr<Calibration> Calibrator::Run() {
     queries_.insert(queries_.end(), query.begin(), query.end());
     if (stored) selves_.push_back(input_.self_docnos[from]);
   }
-  constexpr uint32_t kLargestK = kCalibrationKs[kKs - 1];
-  VDB_RETURN_IF_ERROR(FindTruth(0, 1, kLargestK));
-  if (!selves_.empty()) {
+  if (stored) searched_stride_ = std::max<size_t>(1, count / kSearchedRowsMax);
+  VDB_RETURN_IF_ERROR(FindAllTruth(0, 1));
+  if (stored) {
     VDB_RETURN_IF_ERROR(AddMovedTwins());
     VDB_RETURN_IF_ERROR(GoOn());
-    VDB_RETURN_IF_ERROR(FindTruth(1, 2, kLargestK));
+    VDB_RETURN_IF_ERROR(FindAllTruth(1, 2));
+  }
+  for (size_t q = 0; q < truth_.size(); ++q) {
+    if (q / (stored ? 2 : 1) % searched_stride_ == 0) searched_.push_back(q);
   }
   VDB_RETURN_IF_ERROR(GoOn());
   VDB_RETURN_IF_ERROR(FindMargins());
@@ -357,8 +418,10 @@ StatusOr<Calibration> Calibrator::Run() {
 Status Calibrator::MeasureLadder(Calibration* calibration) {
   for (const Rung& rung : kRungs) {
     const auto at = static_cast<size_t>(rung.covered * static_cast<double>(margins_.size() - 1));
+    auto margin = static_cast<float>(margins_[at]);
+    if (rung.covered == 1) margin += kLastStepWider * std::abs(margin);
     CalibrationStep step;
-    step.effort = {static_cast<float>(margins_[at]), 0, rung.coarse_errors, rung.fine_errors};
+    step.effort = {margin, 0, rung.coarse_errors, rung.fine_errors};
     const auto before = calibration->steps.empty() ? std::vector<float>()
                                                    : calibration->steps.back().recall_lower;
     VDB_ASSIGN_OR_RETURN(step.recall_lower,
@@ -407,13 +470,13 @@ Status Calibrator::MeasureMasked(double share, Calibration* calibration) {
   const bool enough = share * static_cast<double>(input_.row_count) >= kMaskedRowsMin;
   if (enough) {
     VDB_RETURN_IF_ERROR(SetMasks(share));
-    VDB_RETURN_IF_ERROR(FindTruth(0, 1, kCommonK));
+    VDB_RETURN_IF_ERROR(FindTruth(searched_, kCommonK));
   }
   float bound = 0;  // every second step is enough
   for (size_t i = 0; i < calibration->steps.size(); ++i) {
     CalibrationStep& step = calibration->steps[i];
     if (enough && bound < kSaturated && i % 2 == 1) {
-      VDB_ASSIGN_OR_RETURN(const float measured, MeasureAt(step.effort, kCommonK));
+      VDB_ASSIGN_OR_RETURN(const float measured, MeasureAt(step.effort, kCommonK, /*masked=*/true));
       bound = std::max(bound, measured);
     }
     step.recall_lower.push_back(bound);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kK = 10;
 constexpr double kTargets[] = {0.90, 0.95, 0.99};
-constexpr size_t kSampleRows = 128;
+constexpr size_t kSampleRows = 512;
 
 bool long_run = false;
 bool verbose = false;
