@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kBatch = 128;
+constexpr size_t kLargeBatch = 1000;
 constexpr size_t kRowsPerWrite = 1000;
 constexpr double kRecalls[] = {0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999};
 constexpr uint32_t kProbes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
@@ -40,6 +41,10 @@ class Vdb : public Peer {
       Add("nprobe=" + std::to_string(probes), "nprobe", {.nprobe = probes}, 1);
     }
     Add("recall=0.95, batch of 128", "batch", {.recall = 0.95}, kBatch);
+    for (const double recall : {0.95, 0.99}) {
+      Add("recall=" + Shortened(recall) + ", batch of 1,000", "batch", {.recall = recall},
+          kLargeBatch);
+    }
   }
   ~Vdb() override {
     database_.reset();

@@ -31,6 +31,8 @@ class Budget {
   bool Reserve(uint64_t bytes);
   void Release(uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
 
+  /// Whether GoOn can ever say no.
+  bool limited() const { return limited_; }
   StopReason stopped() const { return reason_.load(std::memory_order_relaxed); }
 
  private:

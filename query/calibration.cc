@@ -329,6 +329,7 @@ StatusOr<std::vector<std::vector<RowHit>>> Calibrator::SearchWithoutSelf(const E
     ListSearchInput search = search_;
     search.exact = false;
     search.effort = effort;
+    search.one_by_one = true;  // the hardest case
     search.explain = false;
     search.queries = {some.data(), members.size(), dimension};
     search.k = k + (with_self ? 1 : 0);

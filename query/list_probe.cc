@@ -64,15 +64,19 @@ uint64_t LanesBelow(uint64_t lane) { return lane >= 64 ? ~uint64_t{0} : ~LanesFr
 
 }  // namespace
 
-ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels)
+ListProbe::Room::Room(const ListSearchInput& input, const index::Kernels& kernels)
+    : scorer(input.metric, input.dimension, kernels) {
+  const size_t lists = input.codebook->list_count();
+  list_keys.resize((lists + 63) / 64 * 64);
+  chosen.resize(lists);
+}
+
+ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels, Room* room)
     : input_(input),
       codebook_(*input.codebook),
       kernels_(kernels),
-      scorer_(input.metric, input.dimension, kernels),
+      room_(*room),
       probe_(codebook_, input.metric, kernels) {
-  const size_t blocks = (codebook_.list_count() + 63) / 64;
-  list_keys_.resize(blocks * 64);
-  chosen_.resize(codebook_.list_count());
   uint64_t rows = 1;
   for (const IndexedSegment& segment : input.indexed) {
     if (segment.lists != nullptr) rows += segment.lists->loose_begin();
@@ -80,15 +84,24 @@ ListProbe::ListProbe(const ListSearchInput& input, const index::Kernels& kernels
   rank_per_row_ = static_cast<double>(codebook_.list_count()) / static_cast<double>(rows);
 }
 
+void ListProbe::Lap(double* stage) {
+  if (!timed_) return;
+  const double now = Now();
+  *stage += now - clock_;
+  clock_ = now;
+}
+
 Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
                          SearchExplain* explain) {
-  double clock = explain != nullptr ? Now() : 0;
-  const auto lap = [&](double* stage) {
-    if (explain == nullptr) return;
-    const double now = Now();
-    *stage += now - clock;
-    clock = now;
-  };
+  Start(query, explain != nullptr);
+  VDB_RETURN_IF_ERROR(Walk(0, nullptr, whole));
+  Lap(&counts_.scan_us);
+  return Finish(top, whole, explain);
+}
+
+void ListProbe::Start(const ScreenQuery& query, bool timed) {
+  timed_ = timed;
+  clock_ = timed ? Now() : 0;
   query_ = &query;
   k_ = std::min(input_.k, kSearchKMax);
   counts_ = SearchExplain();
@@ -97,10 +110,16 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
   pending_.lanes = 0;
   probe_.Prepare(query);
   threshold_ = kNone;
-  lap(&counts_.prepare_us);
+  Lap(&counts_.prepare_us);
+  ranked_.clear();
+  ScanCentroids();
+  RankMore();
+  Lap(&counts_.rank_us);
+}
 
-  Rank(explain);
-  lap(&counts_.rank_us);
+// Lists that wait are chosen by the threshold of now. It only rises, and with it every margin: so
+// they are all that a walk without `later` would probe, and some more.
+Status ListProbe::Walk(size_t now, std::vector<uint32_t>* later, bool* whole) {
   const size_t probes_max = input_.effort.probes_max == 0
                                 ? list_count_
                                 : std::min<size_t>(input_.effort.probes_max, list_count_);
@@ -123,14 +142,26 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
       continue;
     }
     skipped_in_a_row = 0;
+    if (later != nullptr && threshold_ > kNone && i >= now) {
+      later->push_back(static_cast<uint32_t>(i));
+      continue;
+    }
     if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
-    VDB_RETURN_IF_ERROR(ProbeList(ranked_[i], whole));
+    VDB_RETURN_IF_ERROR(ProbeList(WithBands(ranked_[i]), whole));
   }
-  if (*whole) VDB_RETURN_IF_ERROR(RefinePending(std::exchange(pending_, {}), whole));
-  lap(&counts_.scan_us);
+  return RefinePending(std::exchange(pending_, {}), whole);
+}
+
+Status ListProbe::Probe(uint32_t place, bool* whole) {
+  VDB_RETURN_IF_ERROR(ProbeList(WithBands(ranked_[place]), whole));
+  return RefinePending(std::exchange(pending_, {}), whole);
+}
+
+Status ListProbe::Finish(TopK* top, bool* whole, SearchExplain* explain) {
   if (!*whole) return Status::Ok();
+  if (timed_) clock_ = Now();
   VDB_RETURN_IF_ERROR(Rerank(top));
-  lap(&counts_.rerank_us);
+  Lap(&counts_.rerank_us);
   if (explain != nullptr) {
     counts_.list_count = codebook_.list_count();
     counts_.bytes_touched +=
@@ -145,7 +176,7 @@ Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
 
 // Coarse keys of all centroids. The order is by distance, but for dot products by key: there a long
 // centroid beats a near one.
-void ListProbe::Rank(SearchExplain*) {
+void ListProbe::ScanCentroids() {
   const index::CodedQuery& coded = probe_.coded();
   const uint32_t padded = codebook_.padded();
   const size_t block_bytes = format::BlockBytes(padded);
@@ -153,23 +184,24 @@ void ListProbe::Rank(SearchExplain*) {
   for (uint32_t block = 0; block * 64 < lists; ++block) {
     kernels_.scan_block(codebook_.centroid_blocks() + block * block_bytes, padded, coded.tables(),
                         coded.table_scale(), coded.table_offset(),
-                        std::numeric_limits<float>::infinity(), list_keys_.data() + block * 64);
+                        std::numeric_limits<float>::infinity(),
+                        room_.list_keys.data() + block * 64);
   }
   if (input_.metric == Metric::kCosine) {
-    for (uint32_t i = 0; i < lists; ++i) list_keys_[i] -= codebook_.half_squared(i);
+    for (uint32_t i = 0; i < lists; ++i) room_.list_keys[i] -= codebook_.half_squared(i);
   }
-  std::fill(list_keys_.begin() + lists, list_keys_.end(), kNotThere);
+  std::fill(room_.list_keys.begin() + lists, room_.list_keys.end(), kNotThere);
   list_count_ = lists;
   if (!input_.list_allowed.empty()) LeaveOutEmptyLists();
-  ranked_.clear();
-  RankMore();
+  for (const Ranked& ranked : ranked_) room_.list_keys[ranked.list] = kNotThere;
+  room_.owner = this;
 }
 
 void ListProbe::LeaveOutEmptyLists() {
   list_count_ = 0;
   for (size_t i = 0; i < input_.list_allowed.size(); ++i) {
     if (input_.list_allowed[i] == 0) {
-      list_keys_[i] = kNotThere;
+      room_.list_keys[i] = kNotThere;
     } else {
       ++list_count_;
     }
@@ -180,19 +212,19 @@ void ListProbe::LeaveOutEmptyLists() {
 // groups of lists, or of the lists themselves where groups are too few.
 float ListProbe::LeastOfBest(size_t count) {
   constexpr size_t kGroup = 8;
-  key_order_.clear();
-  if (list_keys_.size() / kGroup >= 2 * count) {
-    for (size_t g = 0; g < list_keys_.size(); g += kGroup) {
-      float best = list_keys_[g];
-      for (size_t i = 1; i < kGroup; ++i) best = std::max(best, list_keys_[g + i]);
-      key_order_.push_back(best);
+  room_.key_order.clear();
+  if (room_.list_keys.size() / kGroup >= 2 * count) {
+    for (size_t g = 0; g < room_.list_keys.size(); g += kGroup) {
+      float best = room_.list_keys[g];
+      for (size_t i = 1; i < kGroup; ++i) best = std::max(best, room_.list_keys[g + i]);
+      room_.key_order.push_back(best);
     }
   } else {
-    key_order_ = list_keys_;
+    room_.key_order = room_.list_keys;
   }
-  std::nth_element(key_order_.begin(), key_order_.begin() + static_cast<std::ptrdiff_t>(count - 1),
-                   key_order_.end(), std::greater<>());
-  return std::max(key_order_[count - 1], std::numeric_limits<float>::lowest());
+  const auto least = room_.key_order.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::nth_element(room_.key_order.begin(), least, room_.key_order.end(), std::greater<>());
+  return std::max(*least, std::numeric_limits<float>::lowest());
 }
 
 // Scores the next lists of the coarse order in float32 and sorts them behind those already ranked.
@@ -200,20 +232,22 @@ void ListProbe::RankMore() {
   const size_t lists = codebook_.list_count();
   const size_t left = list_count_ - ranked_.size();
   if (left == 0) return;
+  if (room_.owner != this) ScanCentroids();
   const size_t wanted = std::max<size_t>(kRankedPerProbe * input_.effort.probes_max, lists / 32);
   const size_t step = std::min(left, std::max({kRankedMin, wanted, ranked_.size()}));
   const float least = step < left ? LeastOfBest(step) : std::numeric_limits<float>::lowest();
   const size_t first = ranked_.size();
-  const size_t found = kernels_.find_at_least(list_keys_.data(), lists, least, chosen_.data());
+  const size_t found =
+      kernels_.find_at_least(room_.list_keys.data(), lists, least, room_.chosen.data());
   const size_t centroid_bytes = codebook_.padded() * sizeof(float);
   for (size_t i = 0; i < found; ++i) {
-    const uint32_t list = chosen_[i];
+    const uint32_t list = room_.chosen[i];
     if (i + kCentroidsAhead < found) {
-      PrefetchBytes(codebook_.centroid(chosen_[i + kCentroidsAhead]),
+      PrefetchBytes(codebook_.centroid(room_.chosen[i + kCentroidsAhead]),
                     std::min<size_t>(centroid_bytes, 1024));
     }
-    if (!(list_keys_[list] > kNotThere)) continue;  // ranked already
-    list_keys_[list] = kNotThere;
+    if (!(room_.list_keys[list] > kNotThere)) continue;  // ranked already
+    room_.list_keys[list] = kNotThere;
     const index::ListKey key = probe_.KeyOfList(list);
     const double order = input_.metric == Metric::kDot ? key.key : -key.distance;
     ranked_.push_back({std::isnan(order) ? kNone : order, key, list});
@@ -249,13 +283,17 @@ void ListProbe::PrefetchFine(uint32_t segment, uint64_t row) const {
 
 // `fine_errors` standard errors of a fine key: of the code, and of the int8 query (uniform within a
 // step). The float32 sums, which matter where rows are copies of each other, come on top.
-Status ListProbe::ProbeList(Ranked ranked, bool* whole) {
-  ++counts_.lists_probed;
+ListProbe::Ranked ListProbe::WithBands(Ranked ranked) const {
   const double errors = static_cast<double>(input_.effort.fine_errors);
   ranked.code_band =
       errors * ranked.key.distance / std::sqrt(static_cast<double>(codebook_.padded()));
   ranked.query_band = errors * 0.29 * static_cast<double>(probe_.coded().fine_scale()) *
                       static_cast<double>(codebook_.rho(ranked.list));
+  return ranked;
+}
+
+Status ListProbe::ProbeList(const Ranked& ranked, bool* whole) {
+  ++counts_.lists_probed;
   for (uint32_t s = 0; s < input_.indexed.size() && *whole; ++s) {
     VDB_RETURN_IF_ERROR(ScanRows(ranked, s, whole));
   }
@@ -283,7 +321,7 @@ Status ListProbe::ScanRows(const Ranked& ranked, uint32_t segment, bool* whole) 
   }
   counts_.codes_scanned += past - first;
   counts_.bytes_touched += (past_block - first_block) * lists.block_bytes();
-  estimates_.clear();
+  room_.estimates.clear();
   const bool first_list = threshold_ == kNone;
   const RowMask* const allow = input_.indexed[segment].scan.allow;
   const uint64_t* const words = allow == nullptr ? nullptr : allow->Words();
@@ -308,7 +346,7 @@ Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_
   }
   alignas(64) float keys[64];
   const index::CodedQuery& coded = probe_.coded();
-  const bool collect = !estimates_.empty() || threshold_ == kNone;
+  const bool collect = !room_.estimates.empty() || threshold_ == kNone;
   const float band = collect ? 0 : CoarseBand(ranked.key);
   const auto threshold =
       static_cast<float>(collect ? kNone : threshold_ - ranked.key.key);
@@ -319,7 +357,7 @@ Status ListProbe::ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_
     for (; left != 0; left &= left - 1) {
       const auto lane = static_cast<uint32_t>(std::countr_zero(left));
       const float estimate = std::isnan(keys[lane]) ? kNoEstimate : keys[lane];
-      estimates_.push_back({estimate, static_cast<uint32_t>(first) + lane});
+      room_.estimates.push_back({estimate, static_cast<uint32_t>(first) + lane});
     }
     return Status::Ok();
   }
@@ -341,29 +379,29 @@ Status ListProbe::RefinePending(const Pending& pending, bool* whole) {
 // Without a threshold: the best estimates of the list first, then all others against what those
 // gave.
 Status ListProbe::RefineFirst(const Ranked& ranked, uint32_t segment, bool* whole) {
-  const size_t best = std::min(estimates_.size(), kFirstPerHit * k_);
-  std::nth_element(estimates_.begin(), estimates_.begin() + static_cast<std::ptrdiff_t>(best),
-                   estimates_.end(),
-                   [](const Estimate& a, const Estimate& b) { return a.key > b.key; });
+  const size_t best = std::min(room_.estimates.size(), kFirstPerHit * k_);
+  const auto past_best = room_.estimates.begin() + static_cast<std::ptrdiff_t>(best);
+  std::nth_element(room_.estimates.begin(), past_best, room_.estimates.end(),
+                   [](const auto& a, const auto& b) { return a.key > b.key; });
   for (size_t i = 0; i < best && *whole; ++i) {
-    if (i + kFineAhead < best) PrefetchFine(segment, estimates_[i + kFineAhead].row);
-    VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
+    if (i + kFineAhead < best) PrefetchFine(segment, room_.estimates[i + kFineAhead].row);
+    VDB_RETURN_IF_ERROR(Refine(ranked, segment, room_.estimates[i].row, whole));
   }
   // The factor of a row is near rho / (0.8 sqrt(D)); a quarter more is on the safe side.
   const double factor = 1.25 * static_cast<double>(codebook_.rho(ranked.list)) /
                         (0.8 * std::sqrt(static_cast<double>(codebook_.padded())));
   const double band = factor * static_cast<double>(CoarseBand(ranked.key));
   const auto may_enter = [&](size_t i) {
-    return static_cast<double>(estimates_[i].key) + band + ranked.key.key >= threshold_;
+    return static_cast<double>(room_.estimates[i].key) + band + ranked.key.key >= threshold_;
   };
   size_t ahead = best;
-  for (size_t i = best; i < estimates_.size() && *whole; ++i) {
-    for (; ahead < std::min(estimates_.size(), i + kEstimatesAhead); ++ahead) {
-      if (may_enter(ahead)) PrefetchFine(segment, estimates_[ahead].row);
+  for (size_t i = best; i < room_.estimates.size() && *whole; ++i) {
+    for (; ahead < std::min(room_.estimates.size(), i + kEstimatesAhead); ++ahead) {
+      if (may_enter(ahead)) PrefetchFine(segment, room_.estimates[ahead].row);
     }
-    if (may_enter(i)) VDB_RETURN_IF_ERROR(Refine(ranked, segment, estimates_[i].row, whole));
+    if (may_enter(i)) VDB_RETURN_IF_ERROR(Refine(ranked, segment, room_.estimates[i].row, whole));
   }
-  estimates_.clear();
+  room_.estimates.clear();
   return Status::Ok();
 }
 
@@ -379,6 +417,36 @@ Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, b
   kernels_.score_fine(fine, from.lists->fine_bytes(), 1, codebook_.padded(), coded.fine(),
                       coded.fine_scale(), coded.fine_offset(), &estimate, &error);
   ++counts_.codes_refined;
+  return Enter(ranked, segment, row, estimate, error);
+}
+
+void ListProbe::CountTogether(uint64_t rows) {
+  ++counts_.lists_probed;
+  counts_.codes_refined += rows;
+}
+
+// First in float32, for all rows, what Enter then asks of the few that are left; lowered by what
+// float32 may round, and by the sums of rows near the threshold.
+Status ListProbe::Consider(uint32_t place, uint32_t segment, uint64_t first,
+                           std::span<const float> estimates, const float* errors) {
+  const Ranked ranked = WithBands(ranked_[place]);
+  const double least = threshold_ - ranked.key.key - ranked.query_band;
+  const double rounding = 2e-6 * (std::abs(ranked.key.key) + std::abs(threshold_));
+  room_.positions.resize(std::max(room_.positions.size(), estimates.size()));
+  const size_t found = kernels_.find_at_least_affine(
+      estimates.data(), errors, errors, estimates.size(),
+      static_cast<float>(-ranked.code_band * (1 + 1e-6)), 0,
+      static_cast<float>(least - std::abs(least) * 1e-6 - rounding), room_.positions.data());
+  for (size_t i = 0; i < found; ++i) {
+    const uint32_t at = room_.positions[i];
+    VDB_RETURN_IF_ERROR(Enter(ranked, segment, first + at, estimates[at], errors[at]));
+  }
+  return Status::Ok();
+}
+
+// A row by its fine code: a candidate if it may be among the best k.
+Status ListProbe::Enter(const Ranked& ranked, uint32_t segment, uint64_t row, float estimate,
+                        float error) {
   // Rounded as they are kept, so that no row is below its own lower bound.
   const float key = static_cast<float>(static_cast<double>(estimate) + ranked.key.key);
   const double code = static_cast<double>(error) * ranked.code_band;
@@ -391,7 +459,7 @@ Status ListProbe::Refine(const Ranked& ranked, uint32_t segment, uint64_t row, b
   if (sound && static_cast<double>(key) + static_cast<double>(band) < threshold_) {
     return Status::Ok();
   }
-  VDB_ASSIGN_OR_RETURN(const bool dead, scorer_.IsDead(from.scan, row));
+  VDB_ASSIGN_OR_RETURN(const bool dead, room_.scorer.IsDead(input_.indexed[segment].scan, row));
   if (dead) return Status::Ok();
   if (!sound) {
     candidates_.push_back({kNoEstimate, 0, segment, static_cast<uint32_t>(row)});
@@ -439,7 +507,7 @@ Status ListProbe::Rerank(TopK* top) {
     const double kth_key = probe_.KeyOfScore(top->kth_score());
     if (static_cast<double>(c.estimate) + static_cast<double>(c.band) < kth_key) continue;
     const ScanSegment& scan = input_.indexed[c.segment].scan;
-    VDB_ASSIGN_OR_RETURN(const double score, scorer_.Score(*query_, scan, c.segment, c.row));
+    VDB_ASSIGN_OR_RETURN(const double score, room_.scorer.Score(*query_, scan, c.segment, c.row));
     top->Push({score, scan.records[c.row].docno, c.segment, c.row});
     ++counts_.rows_reranked;
   }

@@ -13,10 +13,12 @@
 // rank of a list is the number of allowed rows before it, in lists of average length: so the margin
 // means what it means without a mask. No list is skipped before k allowed rows are known.
 //
-// Threads: one object per thread; Search for one query after the other.
+// Threads: one object per thread; Search for one query after the other. Many queries at a time take
+// the steps of Search one by one: list_major.h.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "query/list_search.h"
@@ -28,12 +30,53 @@ namespace vdb::query {
 
 class ListProbe {
  public:
-  ListProbe(const ListSearchInput& input, const index::Kernels& kernels);
+  /// What the probes of one thread share: they use it in turn.
+  struct Room {
+    Room(const ListSearchInput& input, const index::Kernels& kernels);
+
+    struct Estimate {
+      float key;
+      uint32_t row;
+    };
+    RowScorer scorer;
+    const void* owner = nullptr;      // the probe whose list_keys these are
+    std::vector<float> list_keys;     // [lists, rounded up to blocks] coarse keys of the centroids
+    std::vector<float> key_order;     // scratch for the choice of the best
+    std::vector<uint32_t> chosen;     // lists
+    std::vector<uint32_t> positions;  // of rows
+    std::vector<Estimate> estimates;  // of a list while there is no threshold
+  };
+
+  ListProbe(const ListSearchInput& input, const index::Kernels& kernels, Room* room);
 
   /// Adds the query's best rows to `top`, which may hold exact hits of rows outside the index.
   /// False in *whole: an index is damaged; the answer must be thrown away and the search run again
   /// without that segment's index. `explain`: null for none.
   Status Search(const ScreenQuery& query, TopK* top, bool* whole, SearchExplain* explain);
+
+  // The steps of Search.
+
+  void Start(const ScreenQuery& query, bool timed);
+
+  /// Probes the lists within the margin. With `later`, only the nearest `now` of them and whatever
+  /// gives k lower bounds; the places of the others, in which nothing that Search would look at is
+  /// missing, are added to `later`.
+  Status Walk(size_t now, std::vector<uint32_t>* later, bool* whole);
+
+  /// Probes the list at a place that Walk left.
+  Status Probe(uint32_t place, bool* whole);
+
+  /// For rows `first` on of the list at `place`, whose fine codes somebody else has scored for this
+  /// query: Kernels::score_fine's results.
+  Status Consider(uint32_t place, uint32_t segment, uint64_t first,
+                  std::span<const float> estimates, const float* errors);
+  void CountTogether(uint64_t rows);
+
+  Status Finish(TopK* top, bool* whole, SearchExplain* explain);
+
+  uint32_t ListAt(uint32_t place) const { return ranked_[place].list; }
+  uint32_t NearestList() const { return ranked_.empty() ? 0 : ranked_.front().list; }
+  const index::CodedQuery& coded() const { return probe_.coded(); }
 
  private:
   struct Ranked {
@@ -55,28 +98,31 @@ class ListProbe {
     uint32_t segment, row;
   };
 
-  void Rank(SearchExplain* explain);
+  void ScanCentroids();
   void RankMore();
   float LeastOfBest(size_t count);
   double Margin(const Ranked& ranked, double rank) const;
   void LeaveOutEmptyLists();
-  Status ProbeList(Ranked ranked, bool* whole);
+  Ranked WithBands(Ranked ranked) const;
+  Status ProbeList(const Ranked& ranked, bool* whole);
   Status ScanRows(const Ranked& ranked, uint32_t segment, bool* whole);
   Status ScanBlock(const Ranked& ranked, uint32_t segment, const uint8_t* block, uint64_t first,
                    uint64_t lanes, bool* whole);
   Status RefineFirst(const Ranked& ranked, uint32_t segment, bool* whole);
   Status RefinePending(const Pending& pending, bool* whole);
   Status Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole);
+  Status Enter(const Ranked& ranked, uint32_t segment, uint64_t row, float estimate, float error);
   Status Rerank(TopK* top);
   void PrefetchList(uint32_t list) const;
   void PrefetchFine(uint32_t segment, uint64_t row) const;
   float CoarseBand(const index::ListKey& key) const;
   void AddLowerBound(double lower);
+  void Lap(double* stage);
 
   const ListSearchInput& input_;
   const index::Codebook& codebook_;
   const index::Kernels& kernels_;
-  RowScorer scorer_;
+  Room& room_;
   ProbeQuery probe_;
   const ScreenQuery* query_ = nullptr;
   size_t k_ = 0;
@@ -86,19 +132,13 @@ class ListProbe {
   size_t list_count_ = 0;             // lists that may hold a row
   double rank_per_row_ = 0;           // with masks
 
-  std::vector<float> list_keys_;      // [lists, rounded up to blocks] coarse keys of the centroids
-  std::vector<float> key_order_;      // scratch for the choice of the best
-  std::vector<uint32_t> chosen_;      // lists
   std::vector<Ranked> ranked_;
   std::vector<double> lower_;         // heap of the k best lower bounds, the worst in front
   double threshold_ = 0;              // lower_'s worst once there are k, else -infinity
   std::vector<Candidate> candidates_;
-  struct Estimate {
-    float key;
-    uint32_t row;
-  };
-  std::vector<Estimate> estimates_;   // of a list while there is no threshold
   Pending pending_;
+  bool timed_ = false;
+  double clock_ = 0;                  // when the running stage began
   SearchExplain counts_;
 };
 

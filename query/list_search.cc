@@ -15,6 +15,7 @@
 #include "format/status_macros.h"
 #include "index/kernels/kernels.h"
 #include "query/fine_screen.h"
+#include "query/list_major.h"
 #include "query/list_probe.h"
 #include "query/screen_limit.h"
 #include "query/top_k.h"
@@ -47,8 +48,10 @@ class Searcher {
   Status PrepareQueries();
   Status SearchOutside(std::vector<std::vector<RowHit>>* hits) const;
   Status ProbeAll(const Effort& effort, ListSearchResult* result, bool* whole);
-  Status ProbeSome(const ListSearchInput& input, std::atomic<size_t>* next,
+  Status ProbeSome(const ListSearchInput& input, size_t group, std::atomic<size_t>* next,
                    ListSearchResult* result, bool* whole) const;
+  Status ProbeGroups(const ListSearchInput& input, size_t group, std::atomic<size_t>* next,
+                     ListSearchResult* result, bool* whole) const;
   Status ProveAll(ListSearchResult* result);
   Status ScreenAll(const ListSearchResult& seeds, ListSearchResult* result);
   std::vector<ScanSegment> Outside() const;
@@ -102,10 +105,28 @@ Status Searcher::SearchOutside(std::vector<std::vector<RowHit>>* hits) const {
   return Status::Ok();
 }
 
-Status Searcher::ProbeSome(const ListSearchInput& input, std::atomic<size_t>* next,
+// So many queries at a time, list by list.
+Status Searcher::ProbeGroups(const ListSearchInput& input, size_t group, std::atomic<size_t>* next,
+                             ListSearchResult* result, bool* whole) const {
+  ListMajor probes(input, kernels_);
+  while (*whole) {
+    const size_t first = next->fetch_add(group, std::memory_order_relaxed);
+    if (first >= queries_.size()) break;
+    const size_t count = std::min(group, queries_.size() - first);
+    VDB_RETURN_IF_ERROR(probes.Search(
+        std::span(queries_).subspan(first, count), std::span(result->hits).subspan(first, count),
+        std::span(result->explains).subspan(input.explain ? first : 0, input.explain ? count : 0),
+        whole));
+  }
+  return Status::Ok();
+}
+
+Status Searcher::ProbeSome(const ListSearchInput& input, size_t group, std::atomic<size_t>* next,
                            ListSearchResult* result, bool* whole) const {
   const index::ScopedFloatMode float_mode;
-  ListProbe probe(input, kernels_);
+  if (group > 1) return ProbeGroups(input, group, next, result, whole);
+  ListProbe::Room room(input, kernels_);
+  ListProbe probe(input, kernels_, &room);
   while (*whole) {
     const size_t q = next->fetch_add(1, std::memory_order_relaxed);
     if (q >= queries_.size()) break;
@@ -118,7 +139,7 @@ Status Searcher::ProbeSome(const ListSearchInput& input, std::atomic<size_t>* ne
   return Status::Ok();
 }
 
-// Each query on one thread: its answer does not depend on how many there are.
+// Each query on one thread.
 Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* whole) {
   std::vector<IndexedSegment> segments;
   for (size_t i = 0; i < input_.indexed.size(); ++i) {
@@ -132,6 +153,10 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
                                             : std::thread::hardware_concurrency();
   threads = std::clamp<size_t>(std::min(threads, queries_.size() / kQueriesPerThreadMin), 1,
                                kThreadsMax);
+  size_t group = std::min((queries_.size() + threads - 1) / threads, ListMajor::GroupMax(input));
+  // Under a limit, queries that are done are worth more than many that are half done.
+  const bool limited = input.budget != nullptr && input.budget->limited();
+  if (group < ListMajor::kGroupMin || input.one_by_one || limited) group = 1;
   std::atomic<size_t> next{0};
   std::mutex mutex;
   Status failure;
@@ -139,7 +164,7 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
     bool mine = true;
     Status status;
     try {
-      status = ProbeSome(input, &next, result, &mine);
+      status = ProbeSome(input, group, &next, result, &mine);
     } catch (const std::bad_alloc&) {
       status = Status::ResourceExhausted("out of memory during a search; ask for a smaller k");
     } catch (const std::exception& error) {

@@ -56,6 +56,8 @@ struct ListSearchInput {
   uint32_t thread_count = 0;  ///< 0: decide here
   bool exact = false;
   Effort effort;              ///< approximate searches
+  /// Approximate searches of many queries: each as if alone, not list by list, which finds no less.
+  bool one_by_one = false;
   /// With masks (ScanSegment::allow, then of every segment): rows allowed in each list, all
   /// segments together. Empty: without masks.
   std::span<const uint32_t> list_allowed = {};

@@ -46,6 +46,8 @@ struct SearchOptions {
   /// The share of the true k nearest that the answers must hold on average over queries like those
   /// the index was calibrated on. 0 < recall <= 1; 1 means exact. A target that the index cannot
   /// prove on its calibration is answered exactly. Raising it never lowers the mean recall.
+  /// Hundreds of queries in one call are searched together: what they find on the way to their
+  /// target may then differ from what each finds alone, and is no less.
   double recall = 0.95;
 
   /// Proven equal to brute force over every row, whatever `recall` and `nprobe` say.

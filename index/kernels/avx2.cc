@@ -229,6 +229,6 @@ constexpr Kernels kAvx2Kernels = {
     "avx2",         DotExact,       SquaredL2Exact,    SumSquares,
     ScreenDots,     FindAtLeast,    FindAtLeastAffine, ScaleToFloat,
     FindNotFinite,  avx2::Hadamard, avx2::BuildTables, avx2::ScanBlock,
-    avx2::ScoreFine, avx2::ScoreFineBatch, nullptr};
+    avx2::ScoreFine, avx2::ScoreFineBatch, 0, nullptr};
 
 }  // namespace vdb::index

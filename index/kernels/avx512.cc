@@ -193,18 +193,18 @@ constexpr Kernels kAvx512Kernels = {
     "avx512",          DotExact,         SquaredL2Exact,      SumSquares,
     ScreenDots,        FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
     FindNotFinite,     avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
-    avx512::ScoreFine, avx512::ScoreFineBatch, nullptr};
+    avx512::ScoreFine, avx512::ScoreFineBatch, 0, nullptr};
 
 constexpr Kernels kAvx512VnniKernels = {
     "avx512vnni",          DotExact,         SquaredL2Exact,      SumSquares,
     ScreenDots,            FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
     FindNotFinite,         avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
-    avx512vnni::ScoreFine, avx512vnni::ScoreFineBatch, nullptr};
+    avx512vnni::ScoreFine, avx512vnni::ScoreFineBatch, 24, nullptr};
 
 constexpr Kernels kAmxKernels = {
     "amx",                 DotExact,         SquaredL2Exact,      SumSquares,
     ScreenDots,            FindAtLeast,      FindAtLeastAffine,   ScaleToFloat,
     FindNotFinite,         avx512::Hadamard, avx512::BuildTables, avx512::ScanBlock,
-    avx512vnni::ScoreFine, amx::ScoreFineBatch, amx::MultiplySplit};
+    avx512vnni::ScoreFine, amx::ScoreFineBatch, 12, amx::MultiplySplit};
 
 }  // namespace vdb::index

@@ -98,6 +98,10 @@ struct Kernels {
   /// integer matrix products take the codes apart once for all queries.
   void (*score_fine_batch)(const FineBatch& batch, float* estimates, float* errors);
 
+  /// From so many queries on that is sooner than scan_block for each, and score_fine for the rows
+  /// that it leaves. 0: never.
+  size_t fine_batch_min;
+
   /// out[r * column_count + c] = dot of rows[r] and columns[c], off by at most 2^-14 of the product
   /// of their lengths, denormals counted as zeros; the dimension is a multiple of 32. `scratch`:
   /// 2 * (column_count + 64) * dimension values at a multiple of 64 bytes. Null: this level has

@@ -117,6 +117,6 @@ constexpr Kernels kScalarKernels = {
     "scalar",     DotExact,          SquaredL2Exact,      SumSquares,        ScreenDots,
     FindAtLeast,  FindAtLeastAffine, ScaleToFloat,        FindNotFinite,     scalar::Hadamard,
     scalar::BuildTables, scalar::ScanBlock,  scalar::ScoreFine,
-    scalar::ScoreFineBatch, nullptr};
+    scalar::ScoreFineBatch, 0, nullptr};
 
 }  // namespace vdb::index
