@@ -174,14 +174,24 @@ FilterReader::Estimate FilterReader::EstimateOf(const FilterNode& node) {
   return sum;
 }
 
-// By the share of the index's bytes. What a document has in an array counts as often.
+uint64_t FilterReader::BytesOf(const KeySpan& span) const {
+  return view_.store->ApproximateBytes(span.first, span.past);
+}
+
+// By the share of the index's bytes, or of the documents'. What a document has in an array counts as
+// often.
 FilterReader::Estimate FilterReader::EstimateLeaf(const FilterNode& predicate) {
   const uint64_t all = document_count();
   uint64_t count = 0;
   if (ShouldStop()) return {all, all};
   if (predicate.path.is_key()) {
     const bool named = predicate.op == FilterOp::kEqual || predicate.op == FilterOp::kIn;
-    count = named ? predicate.values.size() : predicate.op == FilterOp::kIsNull ? 0 : all;
+    const KeySpan whole = AllKeys(collection_.id), span = KeySpanOf(collection_.id, predicate);
+    Work(2 * kSeekItems);
+    count = named                                ? predicate.values.size()
+            : predicate.op == FilterOp::kIsNull ? 0
+            : span.empty()                      ? 0
+                                                : Scaled(BytesOf(span), BytesOf(whole), all);
   } else {
     const uint32_t id = IndexOf(predicate)->id;
     const std::string prefix = format::FieldIndexPrefix(id);
@@ -290,29 +300,7 @@ StatusOr<MatchSet> FilterReader::ReadKeys(const FilterNode& predicate) {
     }
     return done();
   }
-  if (StringOf(values.front()) == nullptr || StringOf(values.back()) == nullptr) return done();
-  std::string first = format::DocumentPrefix(collection_.id);
-  std::string past = format::DocumentPrefix(collection_.id + 1);
-  switch (predicate.op) {
-    case FilterOp::kLess:
-    case FilterOp::kLessOrEqual:
-      past = format::DocumentKey(collection_.id, *StringOf(values[0])) + '\0';
-      break;
-    case FilterOp::kBetween:
-      past = format::DocumentKey(collection_.id, *StringOf(values[1])) + '\0';
-      [[fallthrough]];
-    case FilterOp::kGreater:
-    case FilterOp::kGreaterOrEqual:
-      first = format::DocumentKey(collection_.id, *StringOf(values[0]));
-      break;
-    case FilterOp::kStartsWith:
-      past = first = format::DocumentKey(collection_.id, *StringOf(values[0]));
-      while (past.back() == '\xFF') past.pop_back();
-      ++past.back();
-      break;
-    default: break;
-  }
-  VDB_RETURN_IF_ERROR(ReadKeyRange(predicate, first, past, &docnos));
+  VDB_RETURN_IF_ERROR(ReadKeySpan(predicate, &docnos));
   return done();
 }
 
@@ -329,10 +317,10 @@ Status FilterReader::ReadOneKey(const std::string& key, std::vector<uint64_t>* d
   return Status::Ok();
 }
 
-Status FilterReader::ReadKeyRange(const FilterNode& predicate, const std::string& first,
-                                  const std::string& past, std::vector<uint64_t>* docnos) {
-  if (first >= past) return Status::Ok();
-  VDB_ASSIGN_OR_RETURN(auto cursor, view_.store->NewCursor(first, past, view_.snapshot.get()));
+Status FilterReader::ReadKeySpan(const FilterNode& predicate, std::vector<uint64_t>* docnos) {
+  const KeySpan span = KeySpanOf(collection_.id, predicate);
+  if (span.empty()) return Status::Ok();
+  VDB_ASSIGN_OR_RETURN(auto cursor, DocumentsIn(view_, span));
   uint64_t read = 0;
   for (; cursor->Valid(); cursor->Next()) {
     const auto key = cursor->key().substr(format::kDocumentPrefixBytes);
@@ -367,7 +355,7 @@ StatusOr<bool> FilterReader::Look(const FilterNode& node, const format::Document
 }
 
 StatusOr<std::unique_ptr<storage::StoreCursor>> FilterReader::Documents() const {
-  return view_.store->NewCursor(format::DocumentPrefix(collection_.id), view_.snapshot.get());
+  return DocumentsIn(view_, KeySpanOf(collection_.id, root_));
 }
 
 }  // namespace vdb::engine

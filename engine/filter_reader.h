@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/key_span.h"
 #include "engine/view.h"
 #include "format/document_record.h"
 #include "query/budget.h"
@@ -90,7 +91,7 @@ class FilterReader {
   StatusOr<format::DocumentPeek> Peek(std::string_view key, std::string_view record) const {
     return format::PeekDocument(collection_, key, record);
   }
-  /// A cursor over the collection's documents.
+  /// A cursor over the collection's documents that may match.
   StatusOr<std::unique_ptr<storage::StoreCursor>> Documents() const;
 
   /// Ask once per item; the budget is asked once per about a thousand units of work, which an item
@@ -114,8 +115,8 @@ class FilterReader {
                    std::vector<uint64_t>* docnos);
   StatusOr<MatchSet> ReadKeys(const query::FilterNode& predicate);
   Status ReadOneKey(const std::string& key, std::vector<uint64_t>* docnos);
-  Status ReadKeyRange(const query::FilterNode& predicate, const std::string& first,
-                      const std::string& past, std::vector<uint64_t>* docnos);
+  Status ReadKeySpan(const query::FilterNode& predicate, std::vector<uint64_t>* docnos);
+  uint64_t BytesOf(const KeySpan& span) const;
   void Explain(const query::FilterNode& node);
   FilterExplain::Predicate& ExplainOf(const query::FilterNode& predicate) {
     return explain_.predicates[explained_.at(&predicate)];

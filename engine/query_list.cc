@@ -18,11 +18,17 @@ struct ListRow {
 class ListRun {
  public:
   ListRun(QueryScope* scope, ListOrder order)
-      : scope_(*scope), order_(std::move(order)), filter_(scope), meter_(scope->budget) {}
+      : scope_(*scope), order_(std::move(order)), span_(SpanOf(*scope)), filter_(scope),
+        meter_(scope->budget) {}
 
   StatusOr<QueryResult> Run();
 
  private:
+  static KeySpan SpanOf(const QueryScope& scope) {
+    const auto& filter = scope.request.filter.root();
+    return filter == nullptr ? AllKeys(scope.collection.id)
+                             : KeySpanOf(scope.collection.id, *filter);
+  }
   Status Walk(const ListPlan& plan);
   Status WalkKeys();
   /// False: the plan's bound on reads was met.
@@ -47,6 +53,7 @@ class ListRun {
 
   QueryScope& scope_;
   const ListOrder order_;
+  const KeySpan span_;  // no document of the list lies outside
   ListFilter filter_;
   ScanMeter meter_;
   uint64_t skipped_ = 0;
@@ -79,7 +86,7 @@ bool ListRun::Add(ListPosition position, std::string_view record) {
 
 Status ListRun::WalkKeys() {
   VDB_ASSIGN_OR_RETURN(auto walk,
-                       KeyWalk::Begin(scope_.view, scope_.collection.id, order_.descending,
+                       KeyWalk::Begin(scope_.view, scope_.collection.id, span_, order_.descending,
                                       after() == nullptr ? nullptr : &after()->key));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
     VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
@@ -147,7 +154,7 @@ StatusOr<bool> ListRun::IsMissing(const format::DocumentPeek& document, std::str
 
 Status ListRun::WalkMissing() {
   const bool resumed = after() != nullptr && after()->missing;
-  VDB_ASSIGN_OR_RETURN(auto walk, KeyWalk::Begin(scope_.view, scope_.collection.id, false,
+  VDB_ASSIGN_OR_RETURN(auto walk, KeyWalk::Begin(scope_.view, scope_.collection.id, span_, false,
                                                  resumed ? &after()->key : nullptr));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
     VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
@@ -187,7 +194,7 @@ void ListRun::FinishSort() {
 
 Status ListRun::SortAll() {
   VDB_ASSIGN_OR_RETURN(auto walk,
-                       KeyWalk::Begin(scope_.view, scope_.collection.id, false, nullptr));
+                       KeyWalk::Begin(scope_.view, scope_.collection.id, span_, false, nullptr));
   for (; walk.Valid() && !meter_.ShouldStop(); walk.Next()) {
     VDB_ASSIGN_OR_RETURN(const auto document, scope_.Peek(walk.key(), walk.record()));
     VDB_ASSIGN_OR_RETURN(const bool holds, filter_.Holds(document, walk.key()));

@@ -58,12 +58,11 @@ StatusOr<ListOrder> ListOrderOf(const format::CollectionEntry& collection,
   return order;
 }
 
-StatusOr<KeyWalk> KeyWalk::Begin(const View& view, uint32_t collection_id, bool descending,
-                                 const std::string* after) {
+StatusOr<KeyWalk> KeyWalk::Begin(const View& view, uint32_t collection_id, const KeySpan& span,
+                                 bool descending, const std::string* after) {
   KeyWalk walk;
   walk.descending_ = descending;
-  VDB_ASSIGN_OR_RETURN(walk.cursor_, view.store->NewCursor(format::DocumentPrefix(collection_id),
-                                                           view.snapshot.get()));
+  VDB_ASSIGN_OR_RETURN(walk.cursor_, DocumentsIn(view, span));
   if (after != nullptr) {
     const std::string at = format::DocumentKey(collection_id, *after);
     descending ? walk.cursor_->SeekBefore(at) : walk.cursor_->Seek(at + '\0');

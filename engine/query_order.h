@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "engine/key_span.h"
 #include "engine/query_cursor.h"
 #include "engine/view.h"
 #include "format/document_record.h"
@@ -27,11 +28,11 @@ struct ListOrder {
 /// kInvalidArgument: no path, or the body.
 StatusOr<ListOrder> ListOrderOf(const format::CollectionEntry& collection, const OrderBy& order_by);
 
-/// Documents in the order of their keys, from behind `after` (null: all).
+/// Documents of a span in the order of their keys, from behind `after` (null: all).
 class KeyWalk {
  public:
-  static StatusOr<KeyWalk> Begin(const View& view, uint32_t collection_id, bool descending,
-                                 const std::string* after);
+  static StatusOr<KeyWalk> Begin(const View& view, uint32_t collection_id, const KeySpan& span,
+                                 bool descending, const std::string* after);
   bool Valid() const { return cursor_->Valid(); }
   Status status() const { return cursor_->status(); }
   void Next() { descending_ ? cursor_->Prev() : cursor_->Next(); }

@@ -3,6 +3,7 @@
 // not, with changes between the pages.
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -108,19 +109,50 @@ class QueryListTest : public EngineTest {
     std::string text;
     int low = 0, past = 100;
     bool negated = false;
-    bool Holds(const ModelDocument& document) const {
-      return (document.m >= low && document.m < past) != negated;
+    std::function<bool(const std::string&)> key_holds = {};
+    bool Holds(const std::string& key, const ModelDocument& document) const {
+      return (document.m >= low && document.m < past) != negated &&
+             (!key_holds || key_holds(key));
     }
   };
+  // And a condition on the key, which bounds what a list has to read.
+  void AddKeyCondition(Condition* condition) {
+    std::string a = "k" + std::to_string(Random(400)), b = "k" + std::to_string(Random(400));
+    if (b < a) std::swap(a, b);
+    const std::string x = "\"" + a + "\"", y = "\"" + b + "\"";
+    const std::pair<std::string, std::function<bool(const std::string&)>> some[] = {
+        {"$key starts with " + x, [a](const auto& key) { return key.starts_with(a); }},
+        {"$key = " + x, [a](const auto& key) { return key == a; }},
+        {"$key < " + x, [a](const auto& key) { return key < a; }},
+        {"$key <= " + x, [a](const auto& key) { return key <= a; }},
+        {"$key > " + x + " and $key <= " + y,
+         [a, b](const auto& key) { return key > a && key <= b; }},
+        {"$key between " + x + " and " + y,
+         [a, b](const auto& key) { return key >= a && key <= b; }},
+        {"$key in (7, " + x + ", " + y + ")",
+         [a, b](const auto& key) { return key == a || key == b; }},
+        {"not ($key >= " + x + ")", [a](const auto& key) { return key < a; }},
+        {"($key < " + x + " or $key starts with " + y + ")",
+         [a, b](const auto& key) { return key < a || key.starts_with(b); }},
+        {"$key > 3", [](const auto&) { return false; }},
+        {"$key contains \"1\"", [](const auto& key) { return key.find('1') != key.npos; }}};
+    const auto& [text, holds] = some[Random(std::size(some))];
+    condition->text += (condition->text.empty() ? "" : " and ") + text;
+    condition->key_holds = holds;
+  }
   Condition RandomCondition() {
     Condition condition;
-    if (Random(3) == 0) return condition;
+    if (Random(3) == 0) {
+      if (Random(2) == 0) AddKeyCondition(&condition);
+      return condition;
+    }
     condition.low = static_cast<int>(Random(100));
     condition.past = condition.low + 1 + static_cast<int>(Random(Random(2) == 0 ? 3 : 60));
     condition.negated = Random(5) == 0;
     condition.text = "m >= " + std::to_string(condition.low) + " and m < " +
                      std::to_string(condition.past);
     if (condition.negated) condition.text = "not (" + condition.text + ")";
+    if (Random(3) == 0) AddKeyCondition(&condition);
     return condition;
   }
 
@@ -129,7 +161,7 @@ class QueryListTest : public EngineTest {
     std::vector<std::pair<Value, std::string>> there;
     std::vector<std::string> missing, keys;
     for (const auto& [key, document] : model) {
-      if (!condition.Holds(document)) continue;
+      if (!condition.Holds(key, document)) continue;
       if (order.field.empty() || document.f.empty()) {
         missing.push_back(key);
       } else {
@@ -219,6 +251,44 @@ TEST_F(QueryListTest, PagesAreTheWholeList) {
                                            "sort by o.f"}));
 }
 
+// In key order, and where all is sorted: what a condition on the key rules out is not read.
+TEST_F(QueryListTest, ConditionsOnTheKeyBoundWhatIsRead) {
+  Database db = Open();
+  Collection docs = MakeDocs(db);
+  WriteBatch batch;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string number = std::to_string(10000 + i);
+    batch.Put({.key = std::string(1, static_cast<char>('a' + i / 1000)) + "/" + number,
+               .metadata = "{\"m\":" + std::to_string(i % 10) + "}"});
+  }
+  VDB_ASSERT_OK(docs.Write(batch, {.sync = false}));
+  const auto read = [&](const std::string& filter, const OrderBy& order, size_t hits,
+                        const std::string& first) {
+    QueryRequest request;
+    auto parsed = Filter::Parse(filter);
+    EXPECT_TRUE(parsed.ok()) << Text(parsed);
+    request.filter = *parsed;
+    request.order_by = order;
+    request.limit = 10;
+    request.explain = true;
+    const auto page = docs.Query(request);
+    EXPECT_TRUE(page.ok()) << Text(page);
+    EXPECT_EQ(page->hits.size(), hits) << filter;
+    if (hits > 0) {
+      EXPECT_EQ(page->hits.front().document.key, first);
+    }
+    return page->explain->documents_read;
+  };
+  const OrderBy by_key = {}, down = {.descending = true}, by_m = {.field = "m"};
+  EXPECT_LE(read("$key starts with \"b/\"", by_key, 10, "b/11000"), 11u);
+  EXPECT_LE(read("$key starts with \"b/\"", down, 10, "b/11999"), 11u);
+  EXPECT_LE(read("$key >= \"c/\" and m >= 0", by_key, 10, "c/12000"), 11u);
+  EXPECT_LE(read("m >= 0 and $key < \"b/11500\"", down, 10, "b/11499"), 11u);
+  EXPECT_LE(read("m < 0 and $key starts with \"b/\"", by_key, 0, ""), 1000u);
+  EXPECT_LE(read("$key starts with \"b/\" and m >= 0", by_m, 10, "b/11000"), 1011u);
+  EXPECT_EQ(read("$key > 3 and m >= 0", by_key, 0, ""), 0u);
+}
+
 // Without a snapshot: documents that do not change come once, whatever the others do.
 TEST_F(QueryListTest, PagesOfTheLiveStateKeepWhatDoesNotChange) {
   Database db = Open();
@@ -246,7 +316,7 @@ TEST_F(QueryListTest, PagesOfTheLiveStateKeepWhatDoesNotChange) {
     } while (!request.cursor.empty());
     for (const auto& [key, document] : before) {
       if (changed.contains(key)) continue;
-      ASSERT_EQ(found[key], condition.Holds(document) ? 1 : 0) << key;
+      ASSERT_EQ(found[key], condition.Holds(key, document) ? 1 : 0) << key;
     }
   }
 }
