@@ -178,8 +178,8 @@ uint64_t FilterReader::BytesOf(const KeySpan& span) const {
   return view_.store->ApproximateBytes(span.first, span.past);
 }
 
-// By the share of the index's bytes, or of the documents'. What a document has in an array counts as
-// often.
+// By the share of the index's bytes, or of the documents'. What a document has in an array counts
+// as often.
 FilterReader::Estimate FilterReader::EstimateLeaf(const FilterNode& predicate) {
   const uint64_t all = document_count();
   uint64_t count = 0;
