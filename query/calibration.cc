@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "format/status_macros.h"
@@ -42,7 +43,7 @@ constexpr double kMaskedRowsMin = 1000;
 // Stored rows that stand in for queries, and those of them that are searched at each step; each has
 // a twin.
 constexpr size_t kStoredRowsMax = 512;
-constexpr size_t kSearchedRowsMax = 128;
+constexpr size_t kSearchedRows = 128;
 constexpr size_t kCallerQueriesMax = 1000;
 // Answered exactly at a time: between them a build can be cancelled.
 constexpr size_t kTruthQueries = 64;
@@ -58,7 +59,7 @@ constexpr std::array kRungs = {
     Rung{0.94, 1.8f, 2.4f},  Rung{0.96, 1.9f, 2.5f},   Rung{0.97, 2.0f, 2.6f},
     Rung{0.98, 2.0f, 2.6f},  Rung{0.986, 2.1f, 2.7f},  Rung{0.99, 2.1f, 2.7f},
     Rung{0.993, 2.2f, 2.8f}, Rung{0.9955, 2.3f, 2.9f}, Rung{0.9975, 2.5f, 3.0f},
-    Rung{0.999, 2.8f, 3.3f}, Rung{0.9997, 3.1f, 3.6f},  Rung{1.0, 3.4f, 3.9f},
+    Rung{0.999, 2.8f, 3.3f}, Rung{0.9997, 3.1f, 3.6f}, Rung{1.0, 3.4f, 3.9f},
 };
 // Beyond what the sample knows.
 constexpr float kLastStepWider = 0.25f;
@@ -90,6 +91,7 @@ class Calibrator {
   Status MeasureLadder(Calibration* calibration);
   Status SetMasks(double share);
   Status MeasureMasked(double share, Calibration* calibration);
+  bool IsSearched(size_t row) const;
   Status FindAllTruth(size_t first, size_t stride);
   double CoveredShare(size_t query, double margin) const;
   double LowerBound(const std::vector<double>& recalls, uint32_t k,
@@ -105,7 +107,7 @@ class Calibrator {
   std::vector<std::vector<RowHit>> truth_;  // per query, itself left out
   std::vector<double> margins_;             // of true neighbours' lists, ascending
   std::vector<std::vector<double>> margins_of_;  // per query; what is always found: -infinity
-  size_t searched_stride_ = 1;              // of rows, with their twins, that are searched
+  size_t sample_rows_ = 0;                  // queries, twins not counted
   std::vector<size_t> searched_;            // these queries, ascending
   std::vector<float> queries_;      // [queries x dimension]
   std::vector<uint64_t> selves_;    // one per query, or none
@@ -150,12 +152,18 @@ Status Calibrator::FindTruth(std::span<const size_t> which, uint32_t k) {
   return Status::Ok();
 }
 
-// Of each `stride`-th query from `first` on: the queries that are searched are of these, each
-// searched_stride_-th, and only their truth is wanted for every k.
+// All of a caller's queries; of stored rows so many, spread evenly over them.
+bool Calibrator::IsSearched(size_t row) const {
+  if (selves_.empty() || sample_rows_ <= kSearchedRows) return true;
+  return row * kSearchedRows / sample_rows_ != (row + 1) * kSearchedRows / sample_rows_;
+}
+
+// Of each `stride`-th query from `first` on. Only of those that are searched the truth is wanted
+// for every k.
 Status Calibrator::FindAllTruth(size_t first, size_t stride) {
   std::vector<size_t> searched, others;
   for (size_t q = first; q < Queries().row_count; q += stride) {
-    (q / stride % searched_stride_ == 0 ? searched : others).push_back(q);
+    (IsSearched(q / stride) ? searched : others).push_back(q);
   }
   VDB_RETURN_IF_ERROR(FindTruth(searched, kCalibrationKs[kKs - 1]));
   return FindTruth(others, kCommonK);
@@ -173,7 +181,7 @@ Status Calibrator::AddMovedTwins() {
     const float* row = queries_.data() + q * dimension;
     double distance = 0;
     if (!truth_[q].empty()) {
-      const RowHit& near = truth_[q][std::min<size_t>(truth_[q].size(), 10) - 1];
+      const RowHit& near = truth_[q][std::min<size_t>(truth_[q].size(), kCommonK) - 1];
       const ScanSegment& scan = near.segment < search.indexed.size()
                                     ? search.indexed[near.segment].scan
                                     : search.unindexed[near.segment - search.indexed.size()];
@@ -246,7 +254,7 @@ Status Calibrator::FindMargins() {
     const ListMargin margin = {&codebook, search.metric,
                                search.metric == Metric::kDot ? probe.coded().p_length()
                                                              : keys[order[0]].distance};
-    const size_t k = std::min<size_t>(truth_[q].size(), 10);
+    const size_t k = std::min<size_t>(truth_[q].size(), kCommonK);
     for (size_t i = 0; i < k; ++i) {
       const std::optional<uint32_t> list = ListOf(truth_[q][i]);
       const double value = !list ? -std::numeric_limits<double>::infinity()
@@ -268,18 +276,16 @@ double Calibrator::CoveredShare(size_t query, double margin) const {
   return static_cast<double>(within) / static_cast<double>(values.size());
 }
 
-// A mean and how far it may be off, squared.
-struct Mean {
-  double value = 0, variance = 0;
-};
-Mean MeanOf(std::span<const double> values) {
-  const auto n = static_cast<double>(values.size());
-  double sum = 0, squares = 0;
-  for (const double value : values) {
-    sum += value;
-    squares += value * value;
-  }
-  return {sum / n, std::max(0.0, squares - sum * sum / n) / (n - 1) / n};
+double MeanOf(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// Of two measurements of the same things; of one with itself, its variance.
+double CovarianceOf(std::span<const double> a, std::span<const double> b) {
+  const double mean_a = MeanOf(a), mean_b = MeanOf(b);
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (a[i] - mean_a) * (b[i] - mean_b);
+  return sum / (static_cast<double>(a.size()) - 1);
 }
 
 // Of the mean recall at a margin, given those of the searched queries. A stored query and its moved
@@ -290,22 +296,32 @@ double Calibrator::LowerBound(const std::vector<double>& recalls, uint32_t k,
   const size_t populations = selves_.empty() ? 1 : 2;
   const bool more = margin && k == kCommonK && truth_.size() > searched_.size();
   for (size_t p = 0; p < populations; ++p) {
-    std::vector<double> searched, covered;
+    std::vector<double> beyond, covered, covered_of_all;
     for (size_t i = p; i < recalls.size(); i += populations) {
-      searched.push_back(recalls[i] - (more ? CoveredShare(searched_[i], *margin) : 0));
+      covered.push_back(more ? CoveredShare(searched_[i], *margin) : 0);
+      beyond.push_back(recalls[i] - covered.back());
     }
-    if (static_cast<double>(searched.size()) < kPopulationMin) return 0;
-    for (size_t q = p; more && q < truth_.size(); q += populations) {
-      covered.push_back(CoveredShare(q, *margin));
-    }
-    const Mean part = MeanOf(searched), all = more ? MeanOf(covered) : Mean();
+    const auto n = static_cast<double>(beyond.size());
+    if (n < kPopulationMin) return 0;
     // Not surer than the sample allows where no query, or hardly one, missed anything.
     const double miss = std::max(0.5, 1.0 / k);
-    const double least = more ? 0.5 * miss / static_cast<double>(recalls.size()) +
-                                    miss / static_cast<double>(truth_.size())
-                              : miss / static_cast<double>(recalls.size());
-    const double spread = std::sqrt(part.variance + all.variance) + least;
-    worst = std::min(worst, part.value + all.value - kConfidence * spread);
+    double mean = MeanOf(beyond), variance = CovarianceOf(beyond, beyond) / n;
+    double least = miss / static_cast<double>(recalls.size());
+    if (more) {
+      for (size_t q = p; q < truth_.size(); q += populations) {
+        covered_of_all.push_back(CoveredShare(q, *margin));
+      }
+      const auto all = static_cast<double>(covered_of_all.size());
+      mean = std::min(1.0, mean + MeanOf(covered_of_all));
+      variance += (CovarianceOf(covered_of_all, covered_of_all) +
+                   std::max(0.0, 2 * CovarianceOf(covered, beyond))) /
+                  all;
+      // A list that is not probed can cost a query everything, a code one neighbour: the first is
+      // seen in all queries; of the second three that nobody saw may be there (rule of three).
+      least = miss / static_cast<double>(truth_.size()) +
+              3.0 / (k * static_cast<double>(recalls.size()));
+    }
+    worst = std::min(worst, mean - kConfidence * (std::sqrt(variance) + least));
   }
   return std::max(0.0, worst);
 }
@@ -392,7 +408,7 @@ StatusOr<Calibration> Calibrator::Run() {
     queries_.insert(queries_.end(), query.begin(), query.end());
     if (stored) selves_.push_back(input_.self_docnos[from]);
   }
-  if (stored) searched_stride_ = std::max<size_t>(1, count / kSearchedRowsMax);
+  sample_rows_ = count;
   VDB_RETURN_IF_ERROR(FindAllTruth(0, 1));
   if (stored) {
     VDB_RETURN_IF_ERROR(AddMovedTwins());
@@ -400,7 +416,7 @@ StatusOr<Calibration> Calibrator::Run() {
     VDB_RETURN_IF_ERROR(FindAllTruth(1, 2));
   }
   for (size_t q = 0; q < truth_.size(); ++q) {
-    if (q / (stored ? 2 : 1) % searched_stride_ == 0) searched_.push_back(q);
+    if (IsSearched(q / (stored ? 2 : 1))) searched_.push_back(q);
   }
   VDB_RETURN_IF_ERROR(GoOn());
   VDB_RETURN_IF_ERROR(FindMargins());

@@ -1,7 +1,8 @@
 // Calibration: which effort reaches which recall on this column, measured, with a confidence bound.
 //
 // Sample queries (the caller's, else stored rows, each left out of its own answer by docno) are
-// answered exactly, then approximately at every step of a ladder of efforts. What is kept per step
+// answered exactly, then all or a part of them approximately at every step of a ladder of efforts
+// (see the source for how both give one figure). What is kept per step
 // and k is a lower bound on the mean recall at 95 % confidence. A request takes the least step
 // whose bound reaches its target; a target that no step reaches is answered exactly. Filters are
 // measured as well: with random masks of two selectivities, at k = 10.

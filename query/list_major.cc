@@ -22,14 +22,27 @@ constexpr size_t kRowsTogether = 128;
 
 constexpr size_t kGroupQueriesMax = 4096;
 constexpr size_t kGroupBytesMax = 64u << 20;
+constexpr size_t kWantedBytesMax = 32u << 20;
+
+// An order of lists that is longer than this is not kept for the next query.
+constexpr size_t kOrderBytesKept = 8192;
+
+size_t CeilOf(size_t a, size_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-// A query keeps its own copies in coded space, its order of lists, and its candidates.
-size_t ListMajor::GroupMax(const ListSearchInput& input) {
-  const size_t bytes = 20 * input.codebook->padded() + 16 * input.codebook->list_count() +
-                       64 * std::min(input.k, kSearchKMax) + 8192;
-  return std::clamp<size_t>(kGroupBytesMax / bytes, 1, kGroupQueriesMax);
+// Without a product of many queries, and where masks leave few rows of a list, nothing is gained.
+// Queries under a limit are worth more done than half done.
+size_t ListMajor::GroupOf(const ListSearchInput& input, const index::Kernels& kernels,
+                          size_t count, size_t threads) {
+  if (input.one_by_one || input.exact || kernels.fine_batch_min == 0) return 0;
+  if (!input.list_allowed.empty()) return 0;
+  if (input.budget != nullptr && input.budget->limited()) return 0;
+  const size_t bytes = ListProbe::BytesMax(input) + kOrderBytesKept;
+  const size_t most = std::clamp<size_t>(kGroupBytesMax / bytes, 1, kGroupQueriesMax);
+  const size_t rounds = CeilOf(count, threads * most);
+  const size_t group = CeilOf(count, threads * std::max<size_t>(rounds, 1));
+  return group < kGroupMin ? 0 : group;
 }
 
 ListMajor::ListMajor(const ListSearchInput& input, const index::Kernels& kernels)
@@ -41,52 +54,58 @@ Status ListMajor::Search(std::span<const ScreenQuery> queries,
   while (probes_.size() < queries.size()) {
     probes_.push_back(std::make_unique<ListProbe>(input_, kernels_, &room_));
   }
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t q = 0; q < queries.size(); ++q) probes_[q]->Start(queries[q], !explains.empty());
-  VDB_RETURN_IF_ERROR(ProbeNearest(queries.size(), whole));
-  VDB_RETURN_IF_ERROR(ProbeLists(whole));
-  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
-  for (size_t q = 0; q < queries.size() && *whole; ++q) {
-    TopK top(std::min(input_.k, kSearchKMax));
-    for (const RowHit& hit : hits[q]) top.Push(hit);
-    VDB_RETURN_IF_ERROR(
-        probes_[q]->Finish(&top, whole, explains.empty() ? nullptr : &explains[q]));
-    hits[q] = top.TakeSorted();
-    if (explains.empty()) continue;
-    SearchExplain& explain = explains[q];
-    explain.scan_us = took.count() / static_cast<double>(queries.size()) - explain.prepare_us -
-                      explain.rank_us;
+  tops_.assign(queries.size(), TopK(std::min(input_.k, kSearchKMax)));
+  for (size_t q = 0; q < queries.size(); ++q) {
+    for (const RowHit& hit : hits[q]) tops_[q].Push(hit);
+    probes_[q]->Start(queries[q], &tops_[q], !explains.empty());
   }
-  return Status::Ok();
-}
-
-// By nearest list, for queries that share it read the same codes. Notes what else each wants.
-Status ListMajor::ProbeNearest(size_t query_count, bool* whole) {
-  std::vector<uint32_t> places, order(query_count);
+  // By nearest list, for queries that share it read the same codes.
+  std::vector<uint32_t> order(queries.size());
   std::iota(order.begin(), order.end(), 0u);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     return std::tuple(probes_[a]->NearestList(), a) < std::tuple(probes_[b]->NearestList(), b);
   });
+  for (size_t first = 0, count = 0; first < order.size() && *whole; first += count) {
+    const auto start = std::chrono::steady_clock::now();
+    VDB_ASSIGN_OR_RETURN(count, ProbeNearest(std::span(order).subspan(first), whole));
+    VDB_RETURN_IF_ERROR(ProbeLists(whole));
+    const std::chrono::duration<double, std::micro> took =
+        std::chrono::steady_clock::now() - start;
+    for (size_t i = first; i < first + count && *whole; ++i) {
+      const uint32_t q = order[i];
+      VDB_RETURN_IF_ERROR(probes_[q]->Finish(whole, explains.empty() ? nullptr : &explains[q]));
+      if (!explains.empty()) explains[q].scan_us = took.count() / static_cast<double>(count);
+      hits[q] = tops_[q].TakeSorted();
+      if (probes_[q]->order_bytes() > kOrderBytesKept) probes_[q]->ForgetOrder();
+    }
+  }
+  return Status::Ok();
+}
+
+// Notes what else each query wants; returns how many queries have been asked, at least one.
+StatusOr<size_t> ListMajor::ProbeNearest(std::span<const uint32_t> order, bool* whole) {
   visits_.clear();
-  for (const uint32_t q : order) {
-    if (!*whole) break;
+  std::vector<uint32_t> places;
+  size_t asked = 0, order_bytes = 0;
+  while (asked < order.size() && *whole) {
+    const uint32_t q = order[asked++];
     places.clear();
     VDB_RETURN_IF_ERROR(probes_[q]->Walk(kOwnLists, &places, whole));
     for (const uint32_t place : places) visits_.push_back({probes_[q]->ListAt(place), q, place});
+    order_bytes += probes_[q]->order_bytes();
+    if (order_bytes + visits_.size() * sizeof(Visit) > kWantedBytesMax) break;
   }
   std::sort(visits_.begin(), visits_.end(), [](const Visit& a, const Visit& b) {
     return std::tie(a.list, a.query) < std::tie(b.list, b.query);
   });
-  return Status::Ok();
+  return asked;
 }
 
 Status ListMajor::ProbeLists(bool* whole) {
-  // Of masked lists the coarse codes of few rows are needed.
-  const bool together = kernels_.fine_batch_min != 0 && input_.list_allowed.empty();
   for (size_t begin = 0, end = 0; begin < visits_.size() && *whole; begin = end) {
     while (end < visits_.size() && visits_[end].list == visits_[begin].list) ++end;
     const auto visits = std::span(visits_).subspan(begin, end - begin);
-    if (together && visits.size() >= kernels_.fine_batch_min) {
+    if (visits.size() >= kernels_.fine_batch_min) {
       VDB_RETURN_IF_ERROR(ProbeTogether(visits, whole));
       continue;
     }

@@ -45,6 +45,9 @@ constexpr size_t kEstimatesAhead = 24;
 // Centroids are fetched so many ahead.
 constexpr size_t kCentroidsAhead = 3;
 
+// Candidates kept before they are looked at; far more than searches have.
+size_t CandidatesMax(size_t k) { return 1024 + 4 * k; }
+
 // Float32 rows whose first lines are fetched before they are scored.
 constexpr size_t kRowsAhead = 8;
 
@@ -93,16 +96,23 @@ void ListProbe::Lap(double* stage) {
 
 Status ListProbe::Search(const ScreenQuery& query, TopK* top, bool* whole,
                          SearchExplain* explain) {
-  Start(query, explain != nullptr);
+  Start(query, top, explain != nullptr);
   VDB_RETURN_IF_ERROR(Walk(0, nullptr, whole));
   Lap(&counts_.scan_us);
-  return Finish(top, whole, explain);
+  return Finish(whole, explain);
 }
 
-void ListProbe::Start(const ScreenQuery& query, bool timed) {
+size_t ListProbe::BytesMax(const ListSearchInput& input) {
+  const size_t k = std::min(input.k, kSearchKMax);
+  return 20 * input.codebook->padded() + CandidatesMax(k) * sizeof(Candidate) +
+         k * (sizeof(RowHit) + sizeof(double)) + 4096;
+}
+
+void ListProbe::Start(const ScreenQuery& query, TopK* top, bool timed) {
   timed_ = timed;
   clock_ = timed ? Now() : 0;
   query_ = &query;
+  top_ = top;
   k_ = std::min(input_.k, kSearchKMax);
   counts_ = SearchExplain();
   candidates_.clear();
@@ -146,7 +156,9 @@ Status ListProbe::Walk(size_t now, std::vector<uint32_t>* later, bool* whole) {
       later->push_back(static_cast<uint32_t>(i));
       continue;
     }
-    if (i + 1 < ranked_.size()) PrefetchList(ranked_[i + 1].list);
+    if (i + 1 < ranked_.size() && (later == nullptr || i + 1 < now)) {
+      PrefetchList(ranked_[i + 1].list);
+    }
     VDB_RETURN_IF_ERROR(ProbeList(WithBands(ranked_[i]), whole));
   }
   return RefinePending(std::exchange(pending_, {}), whole);
@@ -157,10 +169,10 @@ Status ListProbe::Probe(uint32_t place, bool* whole) {
   return RefinePending(std::exchange(pending_, {}), whole);
 }
 
-Status ListProbe::Finish(TopK* top, bool* whole, SearchExplain* explain) {
+Status ListProbe::Finish(bool* whole, SearchExplain* explain) {
   if (!*whole) return Status::Ok();
   if (timed_) clock_ = Now();
-  VDB_RETURN_IF_ERROR(Rerank(top));
+  VDB_RETURN_IF_ERROR(Rerank());
   Lap(&counts_.rerank_us);
   if (explain != nullptr) {
     counts_.list_count = codebook_.list_count();
@@ -461,6 +473,7 @@ Status ListProbe::Enter(const Ranked& ranked, uint32_t segment, uint64_t row, fl
   }
   VDB_ASSIGN_OR_RETURN(const bool dead, room_.scorer.IsDead(input_.indexed[segment].scan, row));
   if (dead) return Status::Ok();
+  if (candidates_.size() >= CandidatesMax(k_)) VDB_RETURN_IF_ERROR(MakeRoomForCandidates());
   if (!sound) {
     candidates_.push_back({kNoEstimate, 0, segment, static_cast<uint32_t>(row)});
     return Status::Ok();
@@ -484,8 +497,16 @@ void ListProbe::AddLowerBound(double lower) {
   if (lower_.size() == k_) threshold_ = lower_.front();
 }
 
+// Rows that are copies of each other, or that codes say nothing of, are all candidates.
+Status ListProbe::MakeRoomForCandidates() {
+  std::erase_if(candidates_, [this](const Candidate& c) {
+    return static_cast<double>(c.estimate) + static_cast<double>(c.band) < threshold_;
+  });
+  return candidates_.size() < CandidatesMax(k_) / 2 ? Status::Ok() : Rerank();
+}
+
 // Best first, so that the k-th score soon rules the rest out.
-Status ListProbe::Rerank(TopK* top) {
+Status ListProbe::Rerank() {
   std::erase_if(candidates_, [this](const Candidate& c) {
     return static_cast<double>(c.estimate) + static_cast<double>(c.band) < threshold_;
   });
@@ -504,13 +525,14 @@ Status ListProbe::Rerank(TopK* top) {
   for (size_t i = 0; i < candidates_.size(); ++i) {
     prefetch(i + kRowsAhead);
     const Candidate& c = candidates_[i];
-    const double kth_key = probe_.KeyOfScore(top->kth_score());
+    const double kth_key = probe_.KeyOfScore(top_->kth_score());
     if (static_cast<double>(c.estimate) + static_cast<double>(c.band) < kth_key) continue;
     const ScanSegment& scan = input_.indexed[c.segment].scan;
     VDB_ASSIGN_OR_RETURN(const double score, room_.scorer.Score(*query_, scan, c.segment, c.row));
-    top->Push({score, scan.records[c.row].docno, c.segment, c.row});
+    top_->Push({score, scan.records[c.row].docno, c.segment, c.row});
     ++counts_.rows_reranked;
   }
+  candidates_.clear();
   return Status::Ok();
 }
 

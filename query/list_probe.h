@@ -56,11 +56,12 @@ class ListProbe {
 
   // The steps of Search.
 
-  void Start(const ScreenQuery& query, bool timed);
+  /// `top` may hold hits of rows outside the index; the best rows are added to it.
+  void Start(const ScreenQuery& query, TopK* top, bool timed);
 
   /// Probes the lists within the margin. With `later`, only the nearest `now` of them and whatever
-  /// gives k lower bounds; the places of the others, in which nothing that Search would look at is
-  /// missing, are added to `later`.
+  /// gives k lower bounds; the places of the others, with every list that Search would probe, are
+  /// added to `later`.
   Status Walk(size_t now, std::vector<uint32_t>* later, bool* whole);
 
   /// Probes the list at a place that Walk left.
@@ -72,7 +73,13 @@ class ListProbe {
                   std::span<const float> estimates, const float* errors);
   void CountTogether(uint64_t rows);
 
-  Status Finish(TopK* top, bool* whole, SearchExplain* explain);
+  Status Finish(bool* whole, SearchExplain* explain);
+
+  /// Of the order of lists, which a wide search makes long.
+  size_t order_bytes() const { return ranked_.capacity() * sizeof(Ranked); }
+  void ForgetOrder() { std::vector<Ranked>().swap(ranked_); }
+  /// Memory of a probe but for that, at most.
+  static size_t BytesMax(const ListSearchInput& input);
 
   uint32_t ListAt(uint32_t place) const { return ranked_[place].list; }
   uint32_t NearestList() const { return ranked_.empty() ? 0 : ranked_.front().list; }
@@ -112,7 +119,8 @@ class ListProbe {
   Status RefinePending(const Pending& pending, bool* whole);
   Status Refine(const Ranked& ranked, uint32_t segment, uint64_t row, bool* whole);
   Status Enter(const Ranked& ranked, uint32_t segment, uint64_t row, float estimate, float error);
-  Status Rerank(TopK* top);
+  Status Rerank();
+  Status MakeRoomForCandidates();
   void PrefetchList(uint32_t list) const;
   void PrefetchFine(uint32_t segment, uint64_t row) const;
   float CoarseBand(const index::ListKey& key) const;
@@ -125,6 +133,7 @@ class ListProbe {
   Room& room_;
   ProbeQuery probe_;
   const ScreenQuery* query_ = nullptr;
+  TopK* top_ = nullptr;
   size_t k_ = 0;
   // Of the last list probed before there was a threshold: lists without live rows say nothing.
   double reach_ = 0;

@@ -124,7 +124,7 @@ Status Searcher::ProbeGroups(const ListSearchInput& input, size_t group, std::at
 Status Searcher::ProbeSome(const ListSearchInput& input, size_t group, std::atomic<size_t>* next,
                            ListSearchResult* result, bool* whole) const {
   const index::ScopedFloatMode float_mode;
-  if (group > 1) return ProbeGroups(input, group, next, result, whole);
+  if (group > 0) return ProbeGroups(input, group, next, result, whole);
   ListProbe::Room room(input, kernels_);
   ListProbe probe(input, kernels_, &room);
   while (*whole) {
@@ -153,10 +153,7 @@ Status Searcher::ProbeAll(const Effort& effort, ListSearchResult* result, bool* 
                                             : std::thread::hardware_concurrency();
   threads = std::clamp<size_t>(std::min(threads, queries_.size() / kQueriesPerThreadMin), 1,
                                kThreadsMax);
-  size_t group = std::min((queries_.size() + threads - 1) / threads, ListMajor::GroupMax(input));
-  // Under a limit, queries that are done are worth more than many that are half done.
-  const bool limited = input.budget != nullptr && input.budget->limited();
-  if (group < ListMajor::kGroupMin || input.one_by_one || limited) group = 1;
+  const size_t group = ListMajor::GroupOf(input, kernels_, queries_.size(), threads);
   std::atomic<size_t> next{0};
   std::mutex mutex;
   Status failure;

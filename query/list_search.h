@@ -56,7 +56,7 @@ struct ListSearchInput {
   uint32_t thread_count = 0;  ///< 0: decide here
   bool exact = false;
   Effort effort;              ///< approximate searches
-  /// Approximate searches of many queries: each as if alone, not list by list, which finds no less.
+  /// Approximate searches: each query as if alone, however many there are (see list_major.h).
   bool one_by_one = false;
   /// With masks (ScanSegment::allow, then of every segment): rows allowed in each list, all
   /// segments together. Empty: without masks.

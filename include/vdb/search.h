@@ -46,8 +46,8 @@ struct SearchOptions {
   /// The share of the true k nearest that the answers must hold on average over queries like those
   /// the index was calibrated on. 0 < recall <= 1; 1 means exact. A target that the index cannot
   /// prove on its calibration is answered exactly. Raising it never lowers the mean recall.
-  /// Hundreds of queries in one call are searched together: what they find on the way to their
-  /// target may then differ from what each finds alone, and is no less.
+  /// A thousand queries and more in one call are searched together where the processor gains by it:
+  /// what they find on the way to their target may then differ from what each finds alone.
   double recall = 0.95;
 
   /// Proven equal to brute force over every row, whatever `recall` and `nprobe` say.
@@ -71,7 +71,8 @@ struct SearchOptions {
   std::string column = {};
 
   /// Threads to use, the caller's included. 0: all cores for a batch, and for a single query as
-  /// many as its size makes worth while. The answer does not depend on it.
+  /// many as its size makes worth while. The answer does not depend on it, but for approximate ones
+  /// of a thousand queries and more at a time.
   uint32_t thread_count = 0;
 
   /// Read as of this snapshot; null: as of now.

@@ -332,13 +332,13 @@ struct Kept {
 // Own queries are drawn from a finite population, so that what is promised about it can be looked
 // up; stored rows stand in for that population.
 Kept CountKept(const Bench& bench, const std::vector<float>& population, bool own_queries,
-               size_t resamples) {
+               size_t sample, size_t resamples) {
   constexpr size_t kK = 10, kClass = 1;
   const auto truth = SearchOrFail(bench.fixture.scans(), bench.metric, population, kK);
   std::mt19937_64 random(8);
   Kept kept;
   for (size_t r = 0; r < resamples; ++r) {
-    std::vector<size_t> which(own_queries ? 200 : 128);
+    std::vector<size_t> which(sample);
     const auto& from = own_queries ? population : bench.rows;
     for (size_t& i : which) i = random() % (from.size() / bench.dimension);
     const auto calibration =
@@ -363,7 +363,7 @@ Kept CountKept(const Bench& bench, const std::vector<float>& population, bool ow
   return kept;
 }
 
-void ExpectKept(Metric metric, bool own_queries) {
+void ExpectKept(Metric metric, bool own_queries, size_t sample) {
   if (testing::Thinning() > 1) GTEST_SKIP() << "statistics need many samples: the release build";
   const uint32_t dimension = 24;
   constexpr size_t kRows = 2000, kPopulation = 1000;
@@ -371,7 +371,7 @@ void ExpectKept(Metric metric, bool own_queries) {
   const auto all = ClusteredVectors(kRows + kPopulation, dimension, 40, 17);
   const auto cut = all.begin() + static_cast<long>(kRows * dimension);
   const Bench bench(dimension, metric, 32, {all.begin(), cut});
-  const Kept kept = CountKept(bench, {cut, all.end()}, own_queries, 60);
+  const Kept kept = CountKept(bench, {cut, all.end()}, own_queries, sample, sample > 256 ? 40 : 60);
   const auto share = [](size_t part, size_t whole) {
     return static_cast<double>(part) / static_cast<double>(whole);
   };
@@ -382,11 +382,17 @@ void ExpectKept(Metric metric, bool own_queries) {
 }
 
 TEST(CalibrationTest, WhatOwnQueriesPromiseHoldsInNineteenOfTwentySamples) {
-  ExpectKept(Metric::kCosine, /*own_queries=*/true);
+  ExpectKept(Metric::kCosine, /*own_queries=*/true, 200);
 }
 
 TEST(CalibrationTest, WhatStoredRowsPromiseHoldsInNineteenOfTwentySamples) {
-  ExpectKept(Metric::kL2, /*own_queries=*/false);
+  ExpectKept(Metric::kL2, /*own_queries=*/false, 128);
+}
+
+// All of them are answered exactly, 128 searched.
+TEST(CalibrationTest, WhatManyStoredRowsPromiseHoldsInNineteenOfTwentySamples) {
+  ExpectKept(Metric::kL2, /*own_queries=*/false, 300);
+  ExpectKept(Metric::kCosine, /*own_queries=*/false, 512);
 }
 
 }  // namespace
