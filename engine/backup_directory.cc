@@ -77,8 +77,7 @@ StatusOr<std::string> BackupDirectory::Uuid() const {
 
 Status BackupDirectory::Lock() {
   const std::string path = PathOf(format::kLockFile);
-  auto file = fs_.Open(path, OpenMode::kReadWrite);
-  if (file.status().code() == StatusCode::kNotFound) file = fs_.Open(path, OpenMode::kCreate);
+  auto file = fs_.Open(path, OpenMode::kOpenOrCreate);
   VDB_RETURN_IF_ERROR(file.status());
   auto lock = (*file)->TryLock(LockKind::kExclusive);
   if (lock.status().code() == StatusCode::kBusy) {

@@ -102,10 +102,7 @@ StatusOr<std::unique_ptr<MigrationLock>> MigrationLock::TakeFile(storage::FileSy
                                                                  const std::string& path,
                                                                  const std::string& busy) {
   while (true) {
-    auto file = fs.Open(path, storage::OpenMode::kReadWrite);
-    if (file.status().code() == StatusCode::kNotFound) {
-      file = fs.Open(path, storage::OpenMode::kCreate);
-    }
+    auto file = fs.Open(path, storage::OpenMode::kOpenOrCreate);
     VDB_RETURN_IF_ERROR(file.status());
     auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
     if (lock.status().code() == StatusCode::kBusy) return Status::Busy(busy);

@@ -9,10 +9,7 @@ namespace vdb::engine {
 StatusOr<WriterLock> TakeWriterLock(storage::FileSystem& fs, const std::string& path) {
   const std::string name = format::JoinPath(path, format::kLockFile);
   WriterLock taken;
-  auto file = fs.Open(name, storage::OpenMode::kReadWrite);
-  if (!file.ok() && file.status().code() == StatusCode::kNotFound) {
-    file = fs.Open(name, storage::OpenMode::kCreate);
-  }
+  auto file = fs.Open(name, storage::OpenMode::kOpenOrCreate);
   VDB_RETURN_IF_ERROR(file.status());
   auto lock = (*file)->TryLock(storage::LockKind::kExclusive);
   if (!lock.ok()) {

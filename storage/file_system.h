@@ -49,9 +49,12 @@ class FileLock {
 };
 
 enum class OpenMode {
-  kRead,       ///< must exist
-  kReadWrite,  ///< must exist
-  kCreate,     ///< read-write; created empty, or cut to empty if it exists
+  kRead,          ///< must exist
+  kReadWrite,     ///< must exist
+  kOpenOrCreate,  ///< read-write; created empty if it does not exist: for locks
+  /// Read-write; a new, empty file. A regular file of that name is removed first, not cut: it may
+  /// be mapped by a reader, and one whose sync failed may say that it is durable when it is not.
+  kCreate,
 };
 
 enum class LockKind { kShared, kExclusive };

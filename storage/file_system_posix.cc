@@ -174,7 +174,11 @@ class PosixFileSystemImpl final : public FileSystem {
     switch (mode) {
       case OpenMode::kRead: flags |= O_RDONLY; break;
       case OpenMode::kReadWrite: flags |= O_RDWR; break;
-      case OpenMode::kCreate: flags |= O_RDWR | O_CREAT | O_TRUNC; break;
+      case OpenMode::kOpenOrCreate: flags |= O_RDWR | O_CREAT; break;
+      case OpenMode::kCreate:
+        flags |= O_RDWR | O_CREAT | O_TRUNC;
+        VDB_RETURN_IF_ERROR(RemoveRegularFile(path));
+        break;
     }
     int fd = -1;
     do {
@@ -182,6 +186,14 @@ class PosixFileSystemImpl final : public FileSystem {
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) return SystemError("open", path, errno);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+  }
+
+  // Others, as /dev/null, stay.
+  static Status RemoveRegularFile(const std::string& path) {
+    struct stat info = {};
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return Status::Ok();
+    if (::unlink(path.c_str()) == 0 || errno == ENOENT) return Status::Ok();
+    return SystemError("remove", path, errno);
   }
 
   Status CreateDir(const std::string& path) override {

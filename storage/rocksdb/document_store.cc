@@ -20,21 +20,13 @@
 #include "format/file_names.h"
 #include "format/status_macros.h"
 #include "storage/rocksdb/rocks_file_system.h"
+#include "storage/rocksdb/rocks_status.h"
 
 namespace vdb::storage {
 namespace {
 
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view FromSlice(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-Status FromRocks(const rocksdb::Status& status, const std::string& directory) {
-  if (status.ok()) return Status::Ok();
-  std::string message = "'" + directory + "': RocksDB: " + status.ToString();
-  if (status.IsNoSpace()) return Status::ResourceExhausted(std::move(message));
-  if (status.IsCorruption()) return Status::Corruption(std::move(message));
-  if (status.IsNotFound() || status.IsPathNotFound()) return Status::Corruption(std::move(message));
-  return Status::IoError(std::move(message));
-}
 
 // RocksDB's own log lines. An own logger is a must: with the default one a full disk aborts the
 // process by an assertion in its log file's writer. Only warnings and errors reach the caller.

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "storage/rocksdb/rocks_file_system.h"
+#include "storage/rocksdb/rocks_status.h"
 
 namespace vdb::storage {
 namespace {
@@ -41,8 +42,7 @@ Status RebuildStore(FileSystem& fs, const std::string& directory, const Logger& 
   const rocksdb::Status status = rocksdb::RepairDB(directory, options);
   if (status.ok()) return Status::Ok();
   if (logger) logger(LogLevel::kError, "repair: RocksDB: " + status.ToString());
-  if (status.IsNoSpace()) return Status::ResourceExhausted("'" + directory + "': disk full");
-  return Status::Corruption("'" + directory + "': RocksDB: " + status.ToString());
+  return FromRocks(status, directory);
 }
 
 }  // namespace vdb::storage

@@ -163,19 +163,21 @@ StatusOr<std::unique_ptr<File>> RecordingFileSystem::Open(const std::string& pat
   if (!Inside(path)) return base_->Open(path, mode);
   const std::lock_guard lock(mutex_);
   const std::string name = Relative(path);
-  const auto known = names_.find(name);
-  const bool is_new = known == names_.end();
+  bool is_new = !names_.contains(name);
+  if (mode == OpenMode::kCreate && !is_new) {  // a new file, under the same name
+    const Status removed = Perform({OpKind::kRemove, name, "", names_[name], 0, ""},
+                                   [&](const Operation&) { return base_->Remove(path); });
+    if (!removed.ok()) return removed;
+    is_new = true;
+  }
   std::unique_ptr<File> file;
   const auto open = [&](const Operation&) {
     auto opened = base_->Open(path, mode);
     if (opened.ok()) file = *std::move(opened);
     return opened.status();
   };
-  if (mode == OpenMode::kCreate) {
-    const Operation made = is_new
-                               ? Operation{OpKind::kCreate, name, "", next_file_, 0, ""}
-                               : Operation{OpKind::kTruncate, name, "", known->second, 0, ""};
-    const Status done = Perform(made, open);
+  if (mode == OpenMode::kCreate || (mode == OpenMode::kOpenOrCreate && is_new)) {
+    const Status done = Perform({OpKind::kCreate, name, "", next_file_, 0, ""}, open);
     if (!done.ok()) return done;
     if (file == nullptr) return Status::InvalidArgument("a hook cannot skip opening " + name);
   } else {
