@@ -35,6 +35,7 @@ constexpr double kConfidence = 2;
 constexpr double kPopulationMin = 32;
 
 constexpr float kSaturated = 0.995f;
+constexpr float kGood = 0.99f;
 constexpr uint32_t kCommonK = 10;
 
 // Masks that allow fewer rows say nothing, and searches among so few rows are scans.
@@ -46,7 +47,7 @@ constexpr size_t kStoredRowsMax = 512;
 constexpr size_t kSearchedRows = 128;
 constexpr size_t kCallerQueriesMax = 1000;
 // Answered exactly at a time: between them a build can be cancelled.
-constexpr size_t kTruthQueries = 64;
+constexpr size_t kTruthQueries = 128;
 
 // Which shares of the true neighbours' lists the steps' margins cover, and how sure their codes
 // are.
@@ -234,7 +235,7 @@ Status Calibrator::FindMargins() {
   std::vector<float> unit(search.dimension);
   ProbeQuery probe(codebook, search.metric, kernels_);
   std::vector<index::ListKey> keys(codebook.list_count());
-  std::vector<uint32_t> order(codebook.list_count()), rank(codebook.list_count());
+  std::vector<double> order(codebook.list_count());  // the first list has the least
   margins_of_.assign(truth_.size(), {});
   for (size_t q = 0; q < truth_.size(); ++q) {
     VDB_ASSIGN_OR_RETURN(const ScreenQuery query,
@@ -244,21 +245,22 @@ Status Calibrator::FindMargins() {
     if (!probe.coded().coded()) continue;  // searched without codes: it says nothing of lists
     for (uint32_t list = 0; list < codebook.list_count(); ++list) {
       keys[list] = probe.KeyOfList(list);
-      order[list] = list;
+      order[list] = search.metric == Metric::kDot ? -keys[list].key : keys[list].distance;
     }
-    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      return search.metric == Metric::kDot ? keys[a].key > keys[b].key
-                                           : keys[a].distance < keys[b].distance;
-    });
-    for (uint32_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
-    const ListMargin margin = {&codebook, search.metric,
-                               search.metric == Metric::kDot ? probe.coded().p_length()
-                                                             : keys[order[0]].distance};
+    const auto rank = [&](uint32_t list) {
+      return static_cast<double>(std::count_if(order.begin(), order.end(), [&](double other) {
+        return other < order[list];
+      }));
+    };
+    const double reach = search.metric == Metric::kDot
+                             ? probe.coded().p_length()
+                             : *std::min_element(order.begin(), order.end());
+    const ListMargin margin = {&codebook, search.metric, reach};
     const size_t k = std::min<size_t>(truth_[q].size(), kCommonK);
     for (size_t i = 0; i < k; ++i) {
       const std::optional<uint32_t> list = ListOf(truth_[q][i]);
       const double value = !list ? -std::numeric_limits<double>::infinity()
-                                 : margin.Of(*list, keys[*list], static_cast<double>(rank[*list]),
+                                 : margin.Of(*list, keys[*list], rank(*list),
                                              probe.KeyOfScore(truth_[q][k - 1].score));
       margins_of_[q].push_back(value);
       if (std::isfinite(value)) margins_.push_back(value);
@@ -363,7 +365,10 @@ StatusOr<std::vector<float>> Calibrator::Measure(const Effort& effort,
   std::vector<float> bounds;
   for (const uint32_t k : kCalibrationKs) {
     // Every second step is enough for the k in less use; what can hardly rise is left as it is.
-    const bool skip = !before.empty() && (before[bounds.size()] >= kSaturated ||
+    // The last step costs as much as several others.
+    const bool last = step + 1 == kRungs.size();
+    const float enough = last && k != kCommonK ? kGood : kSaturated;
+    const bool skip = !before.empty() && (before[bounds.size()] >= enough ||
                                           (k != kCommonK && step % 2 == 1));
     if (skip) {
       bounds.push_back(before[bounds.size()]);
