@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr size_t kBatch = 128;
 constexpr size_t kLargeBatch = 1000;
 constexpr size_t kRowsPerWrite = 1000;
-constexpr double kRecalls[] = {0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999};
+constexpr double kRecalls[] = {0.8, 0.9, 0.93, 0.95, 0.98, 0.99, 0.995, 0.999};
 constexpr uint32_t kProbes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 
 std::string Shortened(double value) {
