@@ -110,6 +110,7 @@ StatusOr<std::shared_ptr<storage::DocumentStore>> OpenStore(RepairRun* run,
   options.fs = &run->fs();
   options.logger = run->logger();
   options.skip_damaged_logs = skip_damaged_logs;
+  options.without_filters = true;
   VDB_ASSIGN_OR_RETURN(auto store, storage::DocumentStore::Open(options));
   return std::shared_ptr<storage::DocumentStore>(std::move(store));
 }

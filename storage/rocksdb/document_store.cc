@@ -85,9 +85,9 @@ rocksdb::Options MakeOptions(const DocumentStoreOptions& from, rocksdb::Env* env
   table.block_cache = rocksdb::NewLRUCache(from.block_cache_bytes, /*num_shard_bits=*/2);
   table.cache_index_and_filter_blocks = true;
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
+  table.partition_filters = !from.without_filters;
   table.metadata_block_size = 32 << 10;  // few partitions: finding one costs more than asking it
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  if (!from.without_filters) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = true;
   table.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

@@ -72,7 +72,10 @@ struct DocumentStoreOptions {
   size_t write_buffer_bytes = 4u << 20;  // also bounds the WAL that every reader replays
   Logger logger;
   uint64_t block_cache_bytes = 32u << 20;
-  bool skip_damaged_logs = false;  // for repairs: what follows a damaged record is replayed, too
+  // For repairs: what follows a damaged record of a log is replayed, too.
+  bool skip_damaged_logs = false;
+  // For repairs: filters only save reads, and a damaged one keeps its table from being opened.
+  bool without_filters = false;
 };
 
 class DocumentStore {
