@@ -7,6 +7,7 @@
 #include "format/field_entry.h"
 #include "format/status_macros.h"
 #include "query/filter_text.h"
+#include "query/filter_value.h"
 
 namespace vdb::engine {
 namespace {
@@ -26,10 +27,6 @@ uint64_t Scaled(uint64_t part, uint64_t whole, uint64_t count) {
   if (whole == 0 || part >= whole) return count;
   return static_cast<uint64_t>(static_cast<double>(part) / static_cast<double>(whole) *
                                static_cast<double>(count));
-}
-
-const std::string* StringOf(const FilterValue& value) {
-  return std::get_if<std::string>(&value.variant());
 }
 
 // Where an end of a range of encodings lies among the entries: the key follows the encoding. The
@@ -188,10 +185,9 @@ FilterReader::Estimate FilterReader::EstimateLeaf(const FilterNode& predicate) {
     const bool named = predicate.op == FilterOp::kEqual || predicate.op == FilterOp::kIn;
     const KeySpan whole = AllKeys(collection_.id), span = KeySpanOf(collection_.id, predicate);
     Work(2 * kSeekItems);
-    count = named                                ? predicate.values.size()
-            : predicate.op == FilterOp::kIsNull ? 0
-            : span.empty()                      ? 0
-                                                : Scaled(BytesOf(span), BytesOf(whole), all);
+    count = named          ? predicate.values.size()
+            : span.empty() ? 0
+                           : Scaled(BytesOf(span), BytesOf(whole), all);
   } else {
     const uint32_t id = IndexOf(predicate)->id;
     const std::string prefix = format::FieldIndexPrefix(id);
@@ -292,11 +288,11 @@ StatusOr<MatchSet> FilterReader::ReadKeys(const FilterNode& predicate) {
   if (predicate.op == FilterOp::kExists) return MatchSet{{}, true};
   std::vector<uint64_t> docnos;
   const auto done = [&docnos] { return MatchSet{SetOf(std::move(docnos))}; };
-  if (predicate.op == FilterOp::kIsNull) return done();
   const auto& values = predicate.values;
   if (predicate.op == FilterOp::kEqual || predicate.op == FilterOp::kIn) {
     for (const FilterValue& value : values) {
-      if (StringOf(value) != nullptr) VDB_RETURN_IF_ERROR(ReadOneKey(*StringOf(value), &docnos));
+      const std::string* const key = query::StringOf(value);
+      if (key != nullptr) VDB_RETURN_IF_ERROR(ReadOneKey(*key, &docnos));
     }
     return done();
   }

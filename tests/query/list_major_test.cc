@@ -199,9 +199,9 @@ TEST(ListMajorTest, QueriesWithoutCodes) {
   }
 }
 
-// Copies of one row, of which codes rule none out: candidates are looked at as they come, and do
-// not pile up.
-TEST(ListMajorTest, CopiesDoNotPileUp) {
+// Copies of one row, of which codes rule none out: more candidates than are kept, so that some are
+// scored before the end. The answer is the same.
+TEST(ListMajorTest, MoreCandidatesThanAreKept) {
   const uint32_t dimension = 64;
   auto vectors = ClusteredVectors(kRows, dimension, 20, 21);
   for (size_t i = 500; i < kRows; ++i) {
