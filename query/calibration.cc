@@ -28,7 +28,7 @@ namespace {
 constexpr size_t kKs = std::size(kCalibrationKs);
 constexpr size_t kShares = std::size(kCalibrationShares);
 // 1.645 would be 95 % of a normal mean; margins and step are chosen on the same queries, so that
-// the bounds held in 93 % of resamples. 2 holds in 97 to 99 %.
+// its bounds held less often (93 % of resamples). calibration_test asks for 95 %.
 constexpr double kConfidence = 2;
 
 // Fewer queries prove nothing.
